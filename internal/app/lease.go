@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"parley/internal/store"
+)
+
+// A node that has not renewed its lease for leaseLife has lost its claims.
+const (
+	leaseLife  = 15 * time.Second
+	leaseRenew = 5 * time.Second
+)
+
+// lease holds this node's right to claims.
+type lease struct {
+	store  store.Writer
+	node   string
+	logger *slog.Logger
+
+	mu   sync.Mutex
+	boot int64
+}
+
+// takeLease begins a new boot of the node.
+func takeLease(ctx context.Context, w store.Writer, node string, logger *slog.Logger) (*lease, error) {
+	got, err := store.Do(ctx, w, store.RenewLease{Node: node, Life: leaseLife})
+	if err != nil {
+		return nil, err
+	}
+	return &lease{store: w, node: node, logger: logger, boot: got.Boot}, nil
+}
+
+// owner names the claims made now.
+func (l *lease) owner() store.Owner {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return store.Owner{Node: l.node, Boot: l.boot}
+}
+
+// run renews the lease until ctx ends. When the lease had lapsed - the process
+// was paused, the database was away - the node goes on under a new boot, and
+// what it had claimed before is claimed anew.
+func (l *lease) run(ctx context.Context) {
+	tick := time.NewTicker(leaseRenew)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		got, err := store.Do(ctx, l.store, store.RenewLease{Node: l.node, Boot: l.owner().Boot, Life: leaseLife})
+		if err != nil {
+			if ctx.Err() == nil {
+				l.logger.Warn("the node's lease could not be renewed", "error", err)
+			}
+			continue
+		}
+		l.mu.Lock()
+		lapsed := got.Boot != l.boot
+		l.boot = got.Boot
+		l.mu.Unlock()
+		if lapsed {
+			l.logger.Warn("the node's lease had lapsed; it goes on under a new boot", "boot", got.Boot)
+		}
+	}
+}

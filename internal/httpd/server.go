@@ -1,0 +1,163 @@
+// Package httpd is the edge of HTTP: listeners with sane limits, certificate
+// files, health answers, and a stop that lets requests finish.
+package httpd
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"parley/internal/fault"
+)
+
+// Limits of every server here. Handlers that read bodies bound them
+// themselves; a WebSocket leaves these limits with its upgrade.
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 32 << 10
+)
+
+// Server serves one handler on one listener.
+type Server struct {
+	http     *http.Server
+	listener net.Listener
+	// done is closed when serving has ended, for the reason in err.
+	done chan struct{}
+	err  error
+}
+
+// Options say where and how to serve.
+type Options struct {
+	// Listen is a TCP address such as "127.0.0.1:8080".
+	Listen string
+	// Listener, if set, is used instead of Listen.
+	Listener net.Listener
+	// CertFile and KeyFile turn on TLS. The files are read again when they
+	// change, so that a renewed certificate needs no restart.
+	CertFile, KeyFile string
+	Handler           http.Handler
+	Logger            *slog.Logger
+}
+
+// Start listens and serves in the background. It returns a fault.Conflict when
+// the address is taken.
+func Start(o Options) (*Server, error) {
+	listener := o.Listener
+	if listener == nil {
+		var err error
+		if listener, err = net.Listen("tcp", o.Listen); err != nil {
+			return nil, fault.Wrap(err, fault.Conflict, "cannot listen on %s; is another program using the address?", o.Listen)
+		}
+	}
+	if o.CertFile != "" {
+		certs, err := newCertificates(o.CertFile, o.KeyFile, o.Logger)
+		if err != nil {
+			return nil, errors.Join(err, listener.Close())
+		}
+		listener = tls.NewListener(listener, &tls.Config{
+			GetCertificate: certs.get,
+			// Without ALPN for HTTP/2, which has no WebSocket upgrade here.
+			NextProtos: []string{"http/1.1"},
+		})
+	}
+	s := &Server{
+		listener: listener,
+		done:     make(chan struct{}),
+		http: &http.Server{
+			Handler:           o.Handler,
+			ReadHeaderTimeout: headerTimeout,
+			ReadTimeout:       bodyTimeout,
+			IdleTimeout:       idleTimeout,
+			MaxHeaderBytes:    maxHeader,
+			ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		},
+	}
+	go func() {
+		defer close(s.done)
+		s.err = s.http.Serve(listener)
+	}()
+	return s, nil
+}
+
+// Addr is the address listened on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Done is closed when serving has ended, by Stop or by a failure.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Err waits for the end of serving and returns its reason, nil after Stop.
+func (s *Server) Err() error {
+	<-s.done
+	if errors.Is(s.err, http.ErrServerClosed) {
+		return nil
+	}
+	return s.err
+}
+
+// Stop refuses new connections and waits for running requests until ctx ends;
+// then it cuts them. Upgraded connections are not its business.
+func (s *Server) Stop(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("requests were cut: %w", err), s.http.Close())
+	}
+	return errors.Join(err, s.Err())
+}
+
+// certificates reads a certificate again when its file has changed.
+type certificates struct {
+	certFile, keyFile string
+	logger            *slog.Logger
+
+	mu      sync.Mutex
+	current *tls.Certificate
+	checked time.Time
+	stamp   time.Time
+}
+
+// certificateCheck is how often the file's time is looked at.
+const certificateCheck = time.Minute
+
+func newCertificates(certFile, keyFile string, logger *slog.Logger) (*certificates, error) {
+	c := &certificates{certFile: certFile, keyFile: keyFile, logger: logger}
+	if err := c.load(); err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "the certificate in %s and %s cannot be used; both must be PEM and belong together", certFile, keyFile)
+	}
+	return c, nil
+}
+
+func (c *certificates) load() error {
+	stamp, err := modified(c.certFile)
+	if err != nil {
+		return err
+	}
+	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	if err != nil {
+		return err
+	}
+	c.current, c.stamp, c.checked = &pair, stamp, time.Now()
+	return nil
+}
+
+func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.checked) < certificateCheck {
+		return c.current, nil
+	}
+	c.checked = time.Now()
+	if stamp, err := modified(c.certFile); err == nil && !stamp.Equal(c.stamp) {
+		if err := c.load(); err != nil {
+			c.logger.Error("the changed certificate cannot be used; the old one stays", "error", err)
+		}
+	}
+	return c.current, nil
+}
