@@ -7,12 +7,15 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"parley/internal/telemetry"
 )
 
 // lifecycle ends what was begun, in reverse order. A part registers its end
 // right after it was begun, so that a start that fails half way ends the rest.
 type lifecycle struct {
-	logger *slog.Logger
+	logger  *slog.Logger
+	workers *telemetry.Workers
 
 	mu    sync.Mutex
 	ends  []ending
@@ -60,11 +63,7 @@ func (l *lifecycle) end() error {
 // cancelled and the goroutine waited for.
 func (l *lifecycle) background(name string, limit time.Duration, part func(ctx context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		part(ctx)
-	}()
+	done := l.workers.Go(ctx, name, part).Done()
 	l.onEnd(name, limit, func(wait context.Context) error {
 		cancel()
 		select {

@@ -40,10 +40,12 @@ func (a Address) Origin(r *http.Request) *url.URL {
 	if !a.trusted(r.RemoteAddr) {
 		return u
 	}
-	if proto := first(r.Header.Get("X-Forwarded-Proto")); proto == "https" || proto == "http" {
+	// The last value is the one our proxy has seen to; what stands before it the
+	// client may have sent.
+	if proto := last(r.Header.Values("X-Forwarded-Proto")); proto == "https" || proto == "http" {
 		u.Scheme = proto
 	}
-	if host := first(r.Header.Get("X-Forwarded-Host")); plainHost(host) {
+	if host := last(r.Header.Values("X-Forwarded-Host")); plainHost(host) {
 		u.Host = host
 	}
 	return u
@@ -87,9 +89,9 @@ func (a Address) trusted(remote string) bool {
 	return false
 }
 
-func first(list string) string {
-	head, _, _ := strings.Cut(list, ",")
-	return strings.ToLower(strings.TrimSpace(head))
+func last(headers []string) string {
+	list := strings.Split(strings.Join(headers, ","), ",")
+	return strings.ToLower(strings.TrimSpace(list[len(list)-1]))
 }
 
 // plainHost keeps what a confused proxy sends out of addresses we give away.

@@ -34,7 +34,8 @@ func TestSourcesInRisingOrder(t *testing.T) {
 	if got.Listen != "127.0.0.1:3" || got.Data != "/env" || got.KeyFile != "/env/key" || got.PublicURL != "https://file.example.com" || got.Log.Level != "warn" || len(got.TrustedProxies) != 2 {
 		t.Errorf("%+v", got)
 	}
-	if got.Database.Reveal() != "postgres://u:hunter2@h/d" || strings.Contains(fmt.Sprintf("%v %+v %#v %s", got, got, got, got.Database), "hunter2") {
+	inside := struct{ s config.Settings }{got}
+	if got.Database.Reveal() != "postgres://u:hunter2@h/d" || strings.Contains(fmt.Sprintf("%v %+v %#v %s %d %x %v %+v", got, got, got, got.Database, got.Database, got.Database, inside, inside), "hunter2") {
 		t.Errorf("the database address is lost or shown: %+v", got)
 	}
 	if len(warnings) != 1 || !strings.Contains(string(warnings[0]), "PARLEY_LISTEN") {
@@ -134,7 +135,7 @@ func TestAddress(t *testing.T) {
 		}
 		return s.Address()
 	}
-	proxied := []string{"X-Forwarded-Proto", "https, http", "X-Forwarded-Host", "chat.example.com", "X-Forwarded-For", "198.51.100.9, 192.0.2.1, 10.0.0.2"}
+	proxied := []string{"X-Forwarded-Proto", "http, https", "X-Forwarded-Host", "evil.example.com, chat.example.com", "X-Forwarded-For", "198.51.100.9, 192.0.2.1, 10.0.0.2"}
 	trusting := load(map[string]string{"trusted-proxies": "10.0.0.0/8"})
 	public := load(map[string]string{"public-url": "https://public.example.com"})
 	tests := []struct {

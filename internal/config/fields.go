@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -32,7 +33,7 @@ func walk(v reflect.Value, prefix string) []field {
 	for i := range v.NumField() {
 		tag := v.Type().Field(i).Tag
 		key := prefix + tag.Get("key")
-		if v.Field(i).Kind() == reflect.Struct {
+		if v.Field(i).Kind() == reflect.Struct && v.Field(i).Type() != reflect.TypeFor[Secret]() {
 			all = append(all, walk(v.Field(i), key+".")...)
 			continue
 		}
@@ -40,6 +41,8 @@ func walk(v reflect.Value, prefix string) []field {
 	}
 	return all
 }
+
+var errList = errors.New("takes one value, not a list")
 
 // set puts texts into the field; only a list takes other than one.
 func (f field) set(texts []string) error {
@@ -54,11 +57,18 @@ func (f field) set(texts []string) error {
 			list = append(list, p)
 		}
 		*to = list
-	default:
+	case *Secret:
 		if len(texts) != 1 {
-			return fmt.Errorf("takes one value, not a list")
+			return errList
 		}
-		f.value.SetString(texts[0])
+		*to = Secret{&texts[0]}
+	case *string:
+		if len(texts) != 1 {
+			return errList
+		}
+		*to = texts[0]
+	default:
+		return fmt.Errorf("has a type nobody reads: %T", to)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -149,9 +150,14 @@ func (l *loader) file(path string, env []string) {
 		l.refuse("flag --config", "%s cannot be read, or is larger than 1 MB", path)
 		return
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	var doc, second yaml.Node
+	documents := yaml.NewDecoder(bytes.NewReader(text))
+	if err := documents.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		l.refuse(path, "is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+		return
+	}
+	if err := documents.Decode(&second); !errors.Is(err, io.EOF) {
+		l.refuse(path, "holds a second document behind ---; keep everything in one")
 		return
 	}
 	if len(doc.Content) == 0 {

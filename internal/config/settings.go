@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -38,32 +39,40 @@ type Log struct {
 	Format string `key:"format" def:"text" doc:"Form of the log on standard error: text or json."`
 }
 
-// Secret is a setting that is never printed.
-type Secret string
+// Secret is a setting that is never printed. It holds a pointer, because fmt
+// prints a text raw where it may not call methods: inside an unexported field.
+type Secret struct{ value *string }
 
 // Reveal returns the value.
-func (s Secret) Reveal() string { return string(s) }
-
-// String hides the value.
-func (s Secret) String() string {
-	if s == "" {
+func (s Secret) Reveal() string {
+	if s.value == nil {
 		return ""
 	}
-	return "[redacted]"
+	return *s.value
 }
 
-// GoString hides the value.
-func (s Secret) GoString() string { return s.String() }
+// Set reports whether there is a value.
+func (s Secret) Set() bool { return s.Reveal() != "" }
+
+// Format hides the value, whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) {
+	if s.Set() {
+		// A formatter has nobody to report to.
+		_, _ = io.WriteString(f, "[redacted]")
+	}
+}
 
 // LogValue hides the value.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+func (s Secret) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(s)) }
 
 // MarshalText hides the value.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(fmt.Sprint(s)), nil }
 
 // complete fills in what follows from other settings and cleans paths.
 func (s *Settings) complete() {
-	s.Data = filepath.Clean(s.Data)
+	if s.Data != "" {
+		s.Data = filepath.Clean(s.Data)
+	}
 	if s.KeyFile == "" {
 		s.KeyFile = filepath.Join(s.Data, "key")
 	}
@@ -98,8 +107,8 @@ func (s *Settings) check() []problem {
 	if s.Data == "" {
 		wrong("data", "is empty; name a folder")
 	}
-	if s.Database != "" {
-		u, err := url.Parse(string(s.Database))
+	if s.Database.Set() {
+		u, err := url.Parse(s.Database.Reveal())
 		if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
 			wrong("database", "is not a PostgreSQL address; write postgres://user:password@host/name, or leave it out for SQLite")
 		}

@@ -114,7 +114,11 @@ func (s *Service) run(turn chat.Turn, owner store.Owner) (next *chat.Turn) {
 		stopped := s.turns.Err() != nil
 		if stopped || turn.Attempts+1 < s.Policy.Attempts {
 			s.Logger.Warn("turn failed; it will be tried again", "turn", turn.Key, "attempt", turn.Attempts+1, "stopped", stopped, "error", err)
-			s.postpone(turn, owner, s.delay(turn.Attempts), err.Error(), !stopped)
+			delay := s.delay(turn.Attempts)
+			if stopped {
+				delay = 0 // the next boot may try at once
+			}
+			s.postpone(turn, owner, delay, err.Error(), !stopped)
 			return nil
 		}
 		s.Logger.Error("turn failed for good", "turn", turn.Key, "conversation", turn.Conversation, "attempts", turn.Attempts+1, "error", err)

@@ -27,6 +27,15 @@ import (
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := httpd.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func get(t *testing.T, client *http.Client, url string) string {
 	t.Helper()
 	res, err := client.Get(url)
@@ -43,7 +52,7 @@ func get(t *testing.T, client *http.Client, url string) string {
 
 func TestStopLetsRequestsFinish(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
-	s, err := httpd.Start(httpd.Options{Listen: "127.0.0.1:0", Logger: quiet(), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s, err := httpd.Start(httpd.Options{Listener: listen(t), Logger: quiet(), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		close(entered)
 		<-release
 		_, _ = io.WriteString(w, "done")
@@ -81,7 +90,7 @@ func TestTakenAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, err = httpd.Start(httpd.Options{Listen: l.Addr().String(), Logger: quiet(), Handler: http.NotFoundHandler()})
+	_, err = httpd.Listen(l.Addr().String())
 	if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.Message(err), l.Addr().String()) {
 		t.Errorf("%v", err)
 	}
@@ -135,7 +144,7 @@ func certificate(t *testing.T, dir, name string) (cert, key string) {
 
 func TestCertificateFiles(t *testing.T) {
 	cert, key := certificate(t, t.TempDir(), "one.example.com")
-	s, err := httpd.Start(httpd.Options{Listen: "127.0.0.1:0", CertFile: cert, KeyFile: key, Logger: quiet(), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s, err := httpd.Start(httpd.Options{Listener: listen(t), CertFile: cert, KeyFile: key, Logger: quiet(), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.TLS.ServerName)
 	})})
 	if err != nil {
@@ -147,7 +156,7 @@ func TestCertificateFiles(t *testing.T) {
 	if body := get(t, client, "https://"+s.Addr().String()); body != "one.example.com" {
 		t.Errorf("got %q", body)
 	}
-	_, err = httpd.Start(httpd.Options{Listen: "127.0.0.1:0", CertFile: cert, KeyFile: cert, Logger: quiet()})
+	_, err = httpd.Start(httpd.Options{Listener: listen(t), CertFile: cert, KeyFile: cert, Logger: quiet()})
 	if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), cert) {
 		t.Errorf("%v", err)
 	}

@@ -36,9 +36,7 @@ type Server struct {
 
 // Options say where and how to serve.
 type Options struct {
-	// Listen is a TCP address such as "127.0.0.1:8080".
-	Listen string
-	// Listener, if set, is used instead of Listen.
+	// Listener is closed by Stop, and by a Start that fails.
 	Listener net.Listener
 	// CertFile and KeyFile turn on TLS. The files are read again when they
 	// change, so that a renewed certificate needs no restart.
@@ -47,16 +45,19 @@ type Options struct {
 	Logger            *slog.Logger
 }
 
-// Start listens and serves in the background. It returns a fault.Conflict when
-// the address is taken.
+// Listen opens a TCP address such as "127.0.0.1:8080". It returns a
+// fault.Conflict when the address is taken.
+func Listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Conflict, "cannot listen on %s; is another program using the address?", address)
+	}
+	return l, nil
+}
+
+// Start serves in the background.
 func Start(o Options) (*Server, error) {
 	listener := o.Listener
-	if listener == nil {
-		var err error
-		if listener, err = net.Listen("tcp", o.Listen); err != nil {
-			return nil, fault.Wrap(err, fault.Conflict, "cannot listen on %s; is another program using the address?", o.Listen)
-		}
-	}
 	if o.CertFile != "" {
 		certs, err := newCertificates(o.CertFile, o.KeyFile, o.Logger)
 		if err != nil {

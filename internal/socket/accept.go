@@ -57,6 +57,7 @@ func (g *Group) Accept(w http.ResponseWriter, r *http.Request, protocols ...stri
 		Subprotocols:       protocols,
 		InsecureSkipVerify: true, // the caller checks Origin, against a list this package does not know
 		CompressionMode:    websocket.CompressionDisabled,
+		OnPongReceived:     s.pongReceived,
 	})
 	if err != nil {
 		g.release()

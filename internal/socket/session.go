@@ -31,6 +31,9 @@ type Session struct {
 	begun   atomic.Int64 // when the first frame of an unfinished message came, or 0
 	pinged  atomic.Int64 // when the last ping was written
 
+	marked   atomic.Int64 // the highest mark written
+	answered atomic.Int64 // the highest mark whose pong has come
+
 	mu      sync.Mutex
 	end     *EndError     // set once; the session takes no more messages
 	closing bool          // end with a close frame after the queue
@@ -38,6 +41,7 @@ type Session struct {
 	broken  bool          // writing failed, the reader is about to say why
 	running bool          // the run goroutine exists, or has finished for good
 	pingDue bool          // a ping is to be written
+	mark    int64         // the mark of that ping, 0 for none
 	queue   [][]byte      // not yet taken by run
 	count   int           // messages not yet written
 	bytes   int           // bytes not yet written

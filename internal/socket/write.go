@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"os"
@@ -32,10 +33,10 @@ func (s *Session) run() {
 			s.mu.Unlock()
 			return
 		case len(s.queue) > 0 || s.pingDue:
-			batch, ping := s.queue, s.pingDue && s.end == nil
-			s.queue, s.pingDue = spare[:0], false
+			batch, ping, mark := s.queue, s.pingDue && s.end == nil, s.mark
+			s.queue, s.pingDue, s.mark = spare[:0], false, 0
 			s.mu.Unlock()
-			err := s.writeBatch(batch, ping)
+			err := s.writeBatch(batch, ping, mark)
 			clear(batch)
 			spare = batch
 			if err != nil {
@@ -60,7 +61,7 @@ func (s *Session) run() {
 // writeBatch writes the messages of batch in order, and then a ping, with as
 // few system calls as the buffer allows. The counters fall as the bytes leave
 // for the connection, so that a peer which reads is never taken for a slow one.
-func (s *Session) writeBatch(batch [][]byte, ping bool) error {
+func (s *Session) writeBatch(batch [][]byte, ping bool, mark int64) error {
 	buf := s.group.buffers.Get().(*[]byte)
 	*buf = (*buf)[:0]
 	defer s.group.buffers.Put(buf)
@@ -76,31 +77,59 @@ func (s *Session) writeBatch(batch [][]byte, ping bool) error {
 		s.mu.Unlock()
 	}
 	if err == nil && ping {
-		err = s.writePing()
+		err = s.writePing(mark)
 	}
 	return errors.Join(err, s.nc.uncork())
 }
 
-// writePing writes an empty ping frame (RFC 6455, 5.5.2). The library's own
-// Ping waits for the pong, which would keep a goroutine and a map per session;
-// here any byte that arrives is the answer. It is called between two messages
-// only, where a frame may begin.
-func (s *Session) writePing() error {
+// writePing writes a ping frame (RFC 6455, 5.5.2), with the mark as its payload
+// if there is one. The library's own Ping waits for the pong, which would keep a
+// goroutine and a map per session; here any byte that arrives shows that the
+// peer lives, and a pong that returns a mark is picked up by
+// [Session.pongReceived]. It is called between two messages only, where a frame
+// may begin.
+func (s *Session) writePing(mark int64) error {
 	s.pinged.Store(s.group.now())
-	_, err := s.nc.Write([]byte{0x89, 0x00})
+	frame := []byte{0x89, 0x00}
+	if mark > 0 {
+		frame = binary.BigEndian.AppendUint64([]byte{0x89, 0x08}, uint64(mark))
+		s.marked.Store(max(mark, s.marked.Load()))
+	}
+	_, err := s.nc.Write(frame)
 	return err
 }
 
-// ping has a ping written; a session that is ending needs none.
-func (s *Session) ping() {
+// pongReceived notes a mark that came back. A peer may send pongs nobody asked
+// for, with any payload: only marks that were written count.
+func (s *Session) pongReceived(_ context.Context, payload []byte) {
+	if len(payload) != 8 {
+		return
+	}
+	mark := int64(binary.BigEndian.Uint64(payload))
+	if mark > 0 && mark <= s.marked.Load() && mark > s.answered.Load() {
+		s.answered.Store(mark)
+	}
+}
+
+// Ping has a ping written behind everything queued so far. Its answer makes
+// [Session.Answered] return mark, which must be above 0: then the peer has
+// received all of that. Of several marks that wait, the highest is written.
+func (s *Session) Ping(mark int64) {
 	s.mu.Lock()
 	if s.end != nil || s.broken {
 		s.mu.Unlock()
 		return
 	}
-	s.pingDue = true
+	s.pingDue, s.mark = true, max(mark, s.mark)
 	s.wakeAndUnlock()
 }
+
+// Answered returns the highest mark of [Session.Ping] that the peer has
+// returned, 0 at first.
+func (s *Session) Answered() int64 { return s.answered.Load() }
+
+// ping has a ping written that only shows whether the peer lives.
+func (s *Session) ping() { s.Ping(0) }
 
 // writeFailed ends the session after a failed write.
 func (s *Session) writeFailed(err error) {

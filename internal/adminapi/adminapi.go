@@ -1,0 +1,142 @@
+package adminapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"parley/internal/catalog"
+	"parley/internal/channel"
+	"parley/internal/chat"
+	"parley/internal/store"
+)
+
+// Prefix is the path all operations stand under.
+const Prefix = "/api/admin"
+
+// Catalog changes and shows what is in place.
+type Catalog interface {
+	Apply(ctx context.Context, m catalog.Manifest, o catalog.ApplyOptions) (catalog.Result, error)
+	Delete(ctx context.Context, kind store.ItemKind, name, actor string) (catalog.Result, error)
+	Channels(ctx context.Context) ([]catalog.Channel, error)
+	Channel(ctx context.Context, name, publicURL string) (catalog.ChannelDetails, error)
+	Assistants(ctx context.Context) ([]catalog.AssistantView, error)
+	TestToken(ctx context.Context, name, app, user string, life time.Duration) (string, error)
+}
+
+// Conversations reads conversations.
+type Conversations interface {
+	Conversation(ctx context.Context, key chat.ConversationKey) (chat.Conversation, error)
+	ConversationByID(ctx context.Context, id chat.ConversationID) (chat.Conversation, error)
+	ListConversations(ctx context.Context, f store.ConversationFilter) ([]chat.Conversation, error)
+	Handling(ctx context.Context, key chat.ConversationKey) (store.Handling, error)
+	Entries(ctx context.Context, key chat.ConversationKey, after int64, limit int) ([]chat.Entry, error)
+	Turns(ctx context.Context, f store.TurnFilter) ([]chat.Turn, error)
+	Person(ctx context.Context, contact chat.ContactKey, channel chat.ChannelID) (chat.Person, error)
+}
+
+// Tracer shows what goes over the connections of one person.
+type Tracer interface {
+	// Tail calls tell for every record of places on the channel that belong to
+	// user, until the context ends. An empty channel means all. tell must not
+	// block.
+	Tail(ctx context.Context, channel chat.ChannelID, user string, tell func(channel.TraceRecord)) error
+}
+
+// Backuper writes a consistent copy of the data to a new folder.
+type Backuper interface {
+	Backup(ctx context.Context, dir string) error
+}
+
+// Check is one finding of the doctor.
+type Check struct {
+	// Name is short and stable, such as "disk".
+	Name string `json:"name" doc:"Short and stable, for scripts."`
+	// Level is "ok", "warn" or "fail".
+	Level string `json:"level" enum:"ok,warn,fail"`
+	Text  string `json:"text" doc:"What was found."`
+	Mend  string `json:"mend,omitempty" doc:"What to do about it."`
+}
+
+// Doctor looks the whole installation over.
+type Doctor interface {
+	Checks(ctx context.Context) []Check
+}
+
+// Build says what is running.
+type Build struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+	// Engine is the kind of database.
+	Engine string `json:"engine,omitempty"`
+}
+
+// Services are what the operations work with.
+type Services struct {
+	Catalog       Catalog
+	Conversations Conversations
+	// Tracer is nil when no server runs; then there is nothing to watch.
+	Tracer Tracer
+	Backup Backuper
+	Doctor Doctor
+	Build  Build
+	// PublicURL is the address clients use, for what to paste where.
+	PublicURL string
+	Log       *slog.Logger
+	// Applied, if set, is called after each change of the catalog.
+	Applied func(catalog.Result)
+}
+
+// api holds the operations.
+type api struct{ Services }
+
+// New returns the API. Everything outside [Prefix] is not found.
+func New(s Services) http.Handler {
+	mux, _ := build(s)
+	return mux
+}
+
+// Document returns the OpenAPI 3.1 document, with a line break at the end.
+func Document() ([]byte, error) {
+	_, h := build(Services{})
+	b, err := h.OpenAPI().MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("openapi: %w", err)
+	}
+	return indentJSON(b)
+}
+
+func build(s Services) (http.Handler, huma.API) {
+	replaceErrors()
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	config := huma.DefaultConfig("Parley administration", "1")
+	config.Info.Description = "Operations for the owner of this installation. Reached through the socket parley.sock in the data folder."
+	config.OpenAPIPath = Prefix + "/openapi"
+	// The stock documentation page loads its script from a foreign server.
+	config.DocsPath = ""
+	config.SchemasPath = ""
+	config.CreateHooks = nil
+	config.RejectUnknownQueryParameters = true
+	mux := http.NewServeMux()
+	h := humago.New(mux, config)
+	a := &api{Services: s}
+	a.registerCatalog(h)
+	a.registerConversations(h)
+	a.registerTools(h)
+	return a.guarded(mux), h
+}
+
+// op fills in what all operations share.
+func op(method, path, id, summary string) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: method, Path: Prefix + path, Summary: summary,
+		Errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict},
+	}
+}

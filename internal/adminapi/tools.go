@@ -1,0 +1,177 @@
+package adminapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"parley/internal/channel"
+	"parley/internal/chat"
+	"parley/internal/fault"
+)
+
+// TokenRequest asks for a test token.
+type TokenRequest struct {
+	Channel string `json:"channel,omitempty" doc:"The channel's name; may be left out when the app says it or there is only one."`
+	App     string `json:"app,omitempty" doc:"The app's id; may be left out when the channel has one."`
+	User    string `json:"user" minLength:"1" maxLength:"250" doc:"Who the token is for."`
+	Minutes int    `json:"minutes,omitempty" minimum:"1" maximum:"1440" default:"60" doc:"How long it is good for."`
+}
+
+// TokenAnswer is a signed test token.
+type TokenAnswer struct {
+	Token     string    `json:"token"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// BackupRequest names the new folder, as the server sees it.
+type BackupRequest struct {
+	Dir string `json:"dir" minLength:"1" doc:"An absolute path to a folder that does not exist yet."`
+}
+
+// BackupAnswer says what was written.
+type BackupAnswer struct {
+	Dir string `json:"dir"`
+}
+
+// DoctorAnswer is everything the doctor found.
+type DoctorAnswer struct {
+	Checks []Check `json:"checks"`
+}
+
+type (
+	tokenInput   struct{ Body TokenRequest }
+	tokenOutput  struct{ Body TokenAnswer }
+	backupInput  struct{ Body BackupRequest }
+	backupOutput struct{ Body BackupAnswer }
+	doctorOutput struct{ Body DoctorAnswer }
+	buildOutput  struct{ Body Build }
+	tailInput    struct {
+		User    string `query:"user" required:"true" minLength:"1" doc:"The person's id on the channel."`
+		Channel string `query:"channel" doc:"A channel's name or id; all when left out."`
+	}
+)
+
+func (a *api) registerTools(h huma.API) {
+	huma.Register(h, op(http.MethodPost, "/jwt", "sign-test-token", "Sign a token to try a channel with"), a.token)
+	backup := op(http.MethodPost, "/backup", "backup", "Write a consistent copy to a new folder")
+	huma.Register(h, backup, a.backup)
+	huma.Register(h, op(http.MethodGet, "/doctor", "doctor", "Check the whole installation"), a.doctor)
+	huma.Register(h, op(http.MethodGet, "/version", "version", "What is running"), a.version)
+	tail := op(http.MethodGet, "/tail", "tail", "Watch one person's connections; one JSON record a line until the caller leaves")
+	huma.Register(h, tail, a.tail)
+}
+
+func (a *api) token(ctx context.Context, in *tokenInput) (*tokenOutput, error) {
+	life := time.Duration(in.Body.Minutes) * time.Minute
+	expires := time.Now().Add(life).Truncate(time.Second)
+	token, err := a.Catalog.TestToken(ctx, in.Body.Channel, in.Body.App, in.Body.User, life)
+	if err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	return &tokenOutput{Body: TokenAnswer{Token: token, ExpiresAt: expires}}, nil
+}
+
+func (a *api) backup(ctx context.Context, in *backupInput) (*backupOutput, error) {
+	if !filepath.IsAbs(in.Body.Dir) {
+		return nil, a.fail(ctx, fault.Field("dir", "must be an absolute path, because the server may run elsewhere"))
+	}
+	if err := a.Backup.Backup(ctx, in.Body.Dir); err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	return &backupOutput{Body: BackupAnswer{Dir: in.Body.Dir}}, nil
+}
+
+func (a *api) doctor(ctx context.Context, _ *struct{}) (*doctorOutput, error) {
+	return &doctorOutput{Body: DoctorAnswer{Checks: a.Doctor.Checks(ctx)}}, nil
+}
+
+func (a *api) version(context.Context, *struct{}) (*buildOutput, error) {
+	return &buildOutput{Body: a.Build}, nil
+}
+
+// tailBuffer is how many records wait for a slow watcher before some are left
+// out: watching must never slow the watched down.
+const tailBuffer = 256
+
+func (a *api) tail(ctx context.Context, in *tailInput) (*huma.StreamResponse, error) {
+	if a.Tracer == nil {
+		return nil, a.fail(ctx, fault.New(fault.Conflict, "there is nothing to watch: no server is running"))
+	}
+	var id chat.ChannelID
+	if in.Channel != "" {
+		names, err := a.channelNames(ctx)
+		if err != nil {
+			return nil, a.fail(ctx, err)
+		}
+		id = names.id(in.Channel)
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		hc.SetHeader("Content-Type", "application/x-ndjson")
+		hc.SetStatus(http.StatusOK)
+		a.stream(hc, id, in.User)
+	}}, nil
+}
+
+// stream writes records until the watcher leaves or the server stops. The first
+// line says that watching has begun.
+func (a *api) stream(hc huma.Context, id chat.ChannelID, user string) {
+	ctx, cancel := context.WithCancel(hc.Context())
+	defer cancel()
+	records := make(chan channel.TraceRecord, tailBuffer)
+	var missed atomic.Int64
+	done := make(chan error, 1)
+	go func() {
+		done <- a.Tracer.Tail(ctx, id, user, func(r channel.TraceRecord) {
+			select {
+			case records <- r:
+			default:
+				missed.Add(1)
+			}
+		})
+	}()
+	line := newLineWriter(hc)
+	ok := line.write(channel.TraceRecord{At: time.Now(), Direction: "note", Kind: "watching"})
+	for ok {
+		select {
+		case r := <-records:
+			ok = line.write(r)
+			if n := missed.Swap(0); n > 0 && ok {
+				ok = line.write(channel.TraceRecord{At: time.Now(), Direction: "note", Kind: "missed", Reason: strconv.FormatInt(n, 10) + " records left out"})
+			}
+		case err := <-done:
+			if err != nil && ctx.Err() == nil {
+				a.Log.Error("tail ended", "err", err)
+			}
+			return
+		}
+	}
+	cancel()
+	<-done
+}
+
+type lineWriter struct {
+	enc   *json.Encoder
+	flush func() error
+}
+
+func newLineWriter(hc huma.Context) lineWriter {
+	w := hc.BodyWriter()
+	l := lineWriter{enc: json.NewEncoder(w), flush: func() error { return nil }}
+	l.enc.SetEscapeHTML(false)
+	if rw, ok := w.(http.ResponseWriter); ok {
+		l.flush = http.NewResponseController(rw).Flush
+	}
+	return l
+}
+
+// write reports whether the watcher is still there.
+func (l lineWriter) write(r channel.TraceRecord) bool {
+	return l.enc.Encode(r) == nil && l.flush() == nil
+}

@@ -1,0 +1,335 @@
+// Package app wires Parley together: the one place that knows every
+// implementation, in the order things begin and, backwards, end.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"parley/internal/assistant"
+	"parley/internal/assistant/flow"
+	"parley/internal/assistant/flow/demo"
+	"parley/internal/catalog"
+	"parley/internal/channel"
+	"parley/internal/channel/rtm"
+	"parley/internal/chat"
+	"parley/internal/config"
+	"parley/internal/conversation"
+	"parley/internal/httpd"
+	"parley/internal/live"
+	"parley/internal/secret"
+	"parley/internal/store"
+	"parley/internal/telemetry"
+)
+
+// Options are what a program may set beside its settings.
+type Options struct {
+	Settings config.Settings
+	// Version is shown by `parley version`, /metrics and the admin API.
+	Version string
+	Logger  *slog.Logger
+	// Listener, if set, is used instead of Settings.Listen.
+	Listener net.Listener
+	// Now is the clock; nil means time.Now. Tests step it.
+	Now func() time.Time
+	// Kinds are further kinds of assistant; tests bring scripted ones.
+	Kinds []assistant.Kind
+	// Policy replaces the default limits of turns; tests shorten them.
+	Policy *conversation.Policy
+}
+
+// App is a running Parley.
+type App struct {
+	Options
+	parts lifecycle
+
+	metrics  *prometheus.Registry
+	store    engine
+	box      *secret.Box
+	lease    *lease
+	hub      *live.Hub
+	traces   *live.Traces
+	rtm      *rtm.Driver
+	talk     *conversation.Service
+	inForce  *catalog.Published
+	catalog  *catalog.Service
+	address  config.Address
+	demo     atomic.Pointer[catalog.Demo]
+	requests *telemetry.HTTP
+	health   *httpd.Health
+	public   *httpd.Server
+	internal *httpd.Server
+}
+
+// How long the parts may take to end.
+const (
+	requestGrace = 10 * time.Second
+	turnGrace    = 10 * time.Second
+	socketGrace  = 5 * time.Second
+	partGrace    = 5 * time.Second
+	storeGrace   = 30 * time.Second
+)
+
+// Start begins everything and returns once requests are served. When it fails,
+// what had begun is ended again.
+func Start(ctx context.Context, o Options) (_ *App, err error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	a := &App{
+		Options: o, parts: lifecycle{logger: o.Logger}, traces: live.NewTraces(),
+		metrics: telemetry.NewRegistry(o.Version), address: o.Settings.Address(),
+	}
+	a.parts.workers = telemetry.NewWorkers(o.Logger, a.metrics)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.parts.end())
+		}
+	}()
+	for _, begin := range []func(context.Context) error{
+		a.beginStore,
+		a.beginKeys,
+		a.beginLease,
+		a.beginTalk,
+		a.beginCatalog,
+		a.beginBackground,
+		a.beginServing,
+	} {
+		if err := begin(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// Run serves until ctx ends or serving fails, then ends everything in order.
+func (a *App) Run(ctx context.Context) error {
+	var failed error
+	select {
+	case <-ctx.Done():
+		a.Logger.Info("stopping")
+	case <-a.public.Done():
+		failed = fmt.Errorf("serving ended: %w", a.public.Err())
+	}
+	return errors.Join(failed, a.Stop())
+}
+
+// Stop ends everything: no new connections, requests and turns finish, sockets
+// are flushed and dropped, the store commits what is queued. Stopping twice is
+// the same as once.
+func (a *App) Stop() error {
+	a.health.Drain()
+	a.rtm.Drain()
+	return a.parts.end()
+}
+
+// Addr is the address of the public listener.
+func (a *App) Addr() net.Addr { return a.public.Addr() }
+
+func (a *App) beginStore(ctx context.Context) error {
+	s, err := openStore(ctx, a.Settings, a.Logger, a.observeCommits())
+	if err != nil {
+		return err
+	}
+	a.store = s
+	a.parts.onEnd("store", storeGrace, func(context.Context) error { return s.Close() })
+	return nil
+}
+
+func (a *App) beginKeys(ctx context.Context) error {
+	box, err := openKeys(ctx, a.Settings.KeyFile, a.store, a.Logger)
+	a.box = box
+	return err
+}
+
+// beginLease takes part in the database as a node. One process per data folder
+// holds its lock, so the folder names the node.
+func (a *App) beginLease(ctx context.Context) error {
+	node, err := nodeName(a.Settings.Data)
+	if err != nil {
+		return err
+	}
+	if a.lease, err = takeLease(ctx, a.store, node, a.Logger); err != nil {
+		return err
+	}
+	a.parts.background("lease", partGrace, a.lease.run)
+	return nil
+}
+
+// beginTalk makes gateway, feed and RTM driver. The driver needs the gateway,
+// the gateway finds assistants through the catalog, and the catalog hands
+// channels to the driver: the published state, which is empty until the catalog
+// has been read, closes the circle.
+func (a *App) beginTalk(context.Context) error {
+	a.hub = live.NewHub(a.store, a.Logger)
+	policy := conversation.DefaultPolicy()
+	if a.Policy != nil {
+		policy = *a.Policy
+	}
+	observer, err := newTurnMetrics(a.metrics)
+	if err != nil {
+		return err
+	}
+	a.talk = conversation.New(conversation.Options{
+		Store:      a.store,
+		Assistants: chosen{a},
+		Announcer:  a.hub,
+		Check:      a.checkContent,
+		Owner:      a.lease.owner,
+		Logger:     a.Logger,
+		Now:        a.Now,
+		Policy:     policy,
+		Observe:    observer,
+	})
+	a.rtm, err = rtm.New(rtm.Options{
+		Gateway: a.talk,
+		Feed:    a.hub,
+		Log:     a.store,
+		Trace:   a.traces,
+		Writer:  a.store,
+		Signer:  secret.NewSigner(a.box),
+		Origin:  a.origin,
+		Ready:   a.store.Ping,
+		Logger:  a.Logger,
+		Metrics: a.metrics,
+		Now:     a.Now,
+	})
+	if err != nil {
+		return err
+	}
+	a.parts.onEnd("sockets", socketGrace, a.rtm.Stop)
+	return nil
+}
+
+// checkContent asks the driver of the channel's type whether its clients could
+// show the content.
+func (a *App) checkContent(_ chat.ChannelID, c chat.Content) error { return rtm.Validate(c) }
+
+// chosen gives the gateway what the catalog has in force.
+type chosen struct{ a *App }
+
+func (c chosen) ForChannel(id chat.ChannelID) (conversation.Chosen, error) {
+	name, version, as, err := c.a.inForce.ForChannel(id)
+	return conversation.Chosen{Name: name, Version: version, Assistant: as}, err
+}
+
+func (c chosen) At(ctx context.Context, name string, version int64) (conversation.Chosen, error) {
+	as, err := c.a.inForce.At(ctx, name, version)
+	return conversation.Chosen{Name: name, Version: version, Assistant: as}, err
+}
+
+func (a *App) kinds() []assistant.Kind { return append([]assistant.Kind{flow.Kind{}}, a.Kinds...) }
+
+func (a *App) beginCatalog(ctx context.Context) error {
+	var err error
+	a.inForce, err = catalog.NewPublished(catalog.Sources{
+		Store: a.store, Sealer: a.box, Kinds: a.kinds(), Drivers: []channel.Driver{a.rtm}, Log: a.Logger, Now: a.Now,
+	})
+	if err != nil {
+		return err
+	}
+	a.catalog, err = catalog.New(catalog.Options{
+		Store: a.store, Sealer: a.box, Kinds: a.kinds(), Types: []channel.Kind{a.rtm.Kind}, Published: a.inForce, Demo: demo.Definition(), Now: a.Now,
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := a.catalog.EnsureDemo(ctx); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	if err := a.inForce.Refresh(ctx); err != nil {
+		// Channels that can be built serve; readiness and doctor tell of the rest.
+		a.Logger.Error("not everything in the catalog is in force", "error", err)
+	}
+	return nil
+}
+
+func (a *App) beginBackground(context.Context) error {
+	a.parts.background("catalog watch", partGrace, func(ctx context.Context) {
+		if err := a.inForce.Watch(ctx); err != nil {
+			a.Logger.Error("the catalog is no longer watched", "error", err)
+		}
+	})
+	a.parts.background("turns", turnGrace+partGrace, func(ctx context.Context) { a.talk.Run(ctx, turnGrace) })
+	a.parts.background("feed sweep", partGrace, func(ctx context.Context) { a.hub.Run(ctx, a.sweepEvery()) })
+	a.parts.background("expiry", partGrace, a.expire)
+	return nil
+}
+
+// sweepEvery is how soon a lost announcement is repaired. With SQLite there is
+// one process and news are never lost on the way; with PostgreSQL another node
+// may have committed.
+func (a *App) sweepEvery() time.Duration {
+	if a.Settings.Database.Set() {
+		return time.Second
+	}
+	return 10 * time.Second
+}
+
+// expireEvery is how often expired rows are looked for; while there are more
+// than one step deletes, the next step follows at once.
+const expireEvery = time.Minute
+
+// expire deletes rows that are past their time, in small steps.
+func (a *App) expire(ctx context.Context) {
+	tick := time.NewTicker(expireEvery)
+	defer tick.Stop()
+	for {
+		swept, err := store.Do(ctx, a.store, store.Sweep{Now: a.Now(), Limit: 1000})
+		if err != nil && ctx.Err() == nil {
+			a.Logger.Warn("expired rows could not be deleted", "error", err)
+		}
+		if err == nil && swept.More {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *App) beginServing(context.Context) error {
+	a.health = httpd.NewHealth(
+		httpd.Check{Name: "store", Probe: a.store.Ping},
+		httpd.Check{Name: "catalog", Probe: a.catalogReady},
+	)
+	a.registerGauges()
+	a.requests = telemetry.NewHTTP(a.Logger, a.metrics, a.parts.workers)
+	if err := a.serveInternal(); err != nil {
+		return err
+	}
+	if a.Listener == nil {
+		listener, err := httpd.Listen(a.Settings.Listen)
+		if err != nil {
+			return err
+		}
+		a.Listener = listener
+	}
+	// Before the first request is answered: who sees the server ready may read
+	// the file.
+	if err := a.writeDemo(); err != nil {
+		return errors.Join(err, a.Listener.Close())
+	}
+	mux := http.NewServeMux()
+	a.publicRoutes(mux)
+	server, err := httpd.Start(httpd.Options{
+		Listener: a.Listener, CertFile: a.Settings.TLS.Cert, KeyFile: a.Settings.TLS.Key,
+		Handler: a.requests.Wrap("public", mux), Logger: a.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	a.public = server
+	a.parts.onEnd("public listener", requestGrace, server.Stop)
+	return nil
+}

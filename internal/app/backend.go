@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"parley/internal/adminapi"
+	"parley/internal/catalog"
+	"parley/internal/channel"
+	"parley/internal/channel/rtm"
+	"parley/internal/config"
+	"parley/internal/doctor"
+	"parley/internal/fault"
+	"parley/internal/store/sqlite"
+)
+
+// doctor looks this installation over.
+func (a *App) doctor(running bool) *doctor.Doctor {
+	o := doctor.Options{Settings: a.Settings, Database: a.store, Catalog: a.catalog, Running: running, Now: a.Now}
+	if running {
+		o.Status = a.inForce.Status
+	}
+	return doctor.New(o)
+}
+
+// build says what is running.
+func build(version string, s config.Settings) adminapi.Build {
+	engine := "SQLite"
+	if s.Database.Set() {
+		engine = "PostgreSQL"
+	}
+	return adminapi.Build{Version: version, Go: runtime.Version(), Engine: engine}
+}
+
+// Offline opens the data without serving, for commands that run while no server
+// does, and returns the handlers a server would have. It is a fault.NotFound
+// when there is no data yet: only a server makes it.
+func Offline(ctx context.Context, o Options) (_ http.Handler, closer func() error, err error) {
+	if !o.Settings.Database.Set() {
+		if _, err := os.Stat(filepath.Join(o.Settings.Data, databaseFile)); errors.Is(err, os.ErrNotExist) {
+			return nil, nil, fault.New(fault.NotFound, "there is no Parley data in %s; start a server once (parley serve), or name the folder with --data", o.Settings.Data)
+		}
+	}
+	a := &App{Options: o, parts: lifecycle{logger: o.Logger}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.parts.end())
+		}
+	}()
+	s, err := openStore(ctx, o.Settings, o.Logger, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.store = s
+	a.parts.onEnd("store", storeGrace, func(context.Context) error { return s.Close() })
+	if err := a.beginKeys(ctx); err != nil {
+		return nil, nil, err
+	}
+	a.catalog, err = catalog.New(catalog.Options{Store: s, Sealer: a.box, Kinds: a.kinds(), Types: []channel.Kind{rtm.Kind{}}, Now: o.Now})
+	if err != nil {
+		return nil, nil, err
+	}
+	services := a.services()
+	services.Tracer = nil
+	services.Doctor = checks{a.doctor(false)}
+	return adminapi.New(services), a.parts.end, nil
+}
+
+// Restore makes a data folder, or an empty database, from a backup.
+func Restore(ctx context.Context, s config.Settings, backup string) error {
+	if s.Database.Set() {
+		return restorePostgres(ctx, s.Database.Reveal(), backup)
+	}
+	if err := sqlite.Restore(ctx, backup, s.Data); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	return nil
+}

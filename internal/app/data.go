@@ -1,0 +1,155 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"parley/internal/catalog"
+	"parley/internal/config"
+	"parley/internal/fault"
+	"parley/internal/secret"
+	"parley/internal/store"
+	"parley/internal/store/sqlite"
+)
+
+// engine is a store with what wiring needs beside the contract.
+type engine interface {
+	store.Store
+}
+
+// databaseFile is what the SQLite engine calls its database.
+const databaseFile = "parley.db"
+
+// Names in the data folder.
+const (
+	nodeFile = "node"
+	demoFile = "demo.json"
+)
+
+// canaryName is the stored value that tells a wrong key file.
+const canaryName = "key-canary"
+
+// openStore opens the database the settings name and makes the data folder if
+// it is missing.
+func openStore(ctx context.Context, s config.Settings, logger *slog.Logger, onCommit func(steps int, took time.Duration)) (engine, error) {
+	if err := os.MkdirAll(s.Data, 0o700); err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "the data folder %s cannot be made; give another with --data or make it yours", s.Data)
+	}
+	if s.Database.Set() {
+		return openPostgres(ctx, s.Database.Reveal(), logger, onCommit)
+	}
+	return sqlite.Open(ctx, sqlite.Options{Dir: s.Data, Logger: logger, OnCommit: onCommit})
+}
+
+// openKeys reads the key file and checks that it belongs to the data. A key file
+// is made only for a database that holds nothing sealed yet: with a lost one, a
+// new one would not open what is there.
+func openKeys(ctx context.Context, path string, meta store.Meta, logger *slog.Logger) (*secret.Box, error) {
+	stored, err := meta.MetaValue(ctx, canaryName)
+	if err != nil {
+		return nil, err
+	}
+	file, err := secret.LoadKeyFile(path)
+	if errors.Is(err, fs.ErrNotExist) && stored == nil {
+		file, err = secret.CreateKeyFile(path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.Wrap(err, fault.Conflict, "the key file %s is missing; put it back from your copy: without it the secrets in the database cannot be read", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if file.Warning != "" {
+		logger.Warn(file.Warning, "file", path)
+	}
+	box, err := file.Box()
+	if err != nil {
+		return nil, err
+	}
+	if stored == nil {
+		// Of two nodes at once, one's canary stays; both must open it.
+		if stored, err = meta.SetMetaValue(ctx, canaryName, box.SealCanary()); err != nil {
+			return nil, err
+		}
+	}
+	return box, box.OpenCanary(stored)
+}
+
+// nodeName reads the name of the node that this data folder is, or gives it
+// one.
+func nodeName(dir string) (string, error) {
+	path := filepath.Join(dir, nodeFile)
+	b, err := os.ReadFile(path)
+	if err == nil && strings.TrimSpace(string(b)) != "" {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("node name: %w", err)
+	}
+	name := "node-" + uuid.NewString()
+	if err := replaceFile(path, []byte(name+"\n")); err != nil {
+		return "", fmt.Errorf("node name: %w", err)
+	}
+	return name, nil
+}
+
+// demoConnection is what demo.json holds: all an SDK needs.
+type demoConnection struct {
+	BaseURL string `json:"base_url"`
+	catalog.Demo
+}
+
+func (a *App) demoPath() string { return filepath.Join(a.Settings.Data, demoFile) }
+
+// writeDemo writes demo.json while there is a demo and removes it otherwise.
+func (a *App) writeDemo() error {
+	path := a.demoPath()
+	demo, err := a.catalog.EnsureDemo(context.Background())
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	a.demo.Store(demo)
+	if demo == nil {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("demo.json: %w", err)
+		}
+		return nil
+	}
+	text, err := json.MarshalIndent(demoConnection{BaseURL: a.BaseURL(), Demo: *demo}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("demo.json: %w", err)
+	}
+	if err := replaceFile(path, append(text, '\n')); err != nil {
+		return fmt.Errorf("demo.json: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes a file only its owner can read, as a whole or not at all.
+func replaceFile(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+package conversation_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"parley/internal/assistant"
+	"parley/internal/channel"
+	"parley/internal/chat"
+	"parley/internal/conversation"
+	"parley/internal/fault"
+	"parley/internal/store"
+	"parley/internal/store/sqlite"
+	"parley/internal/testkit/wait"
+)
+
+// scripted answers as its functions say.
+type scripted struct {
+	answer  func(context.Context, assistant.Turn) (assistant.Reply, error)
+	collect bool
+}
+
+func (s *scripted) Answer(ctx context.Context, t assistant.Turn) (assistant.Reply, error) {
+	return s.answer(ctx, t)
+}
+func (s *scripted) Collects() bool { return s.collect }
+
+// quick answers at once.
+type quick struct {
+	scripted
+	instant func(assistant.Input) (assistant.Reply, bool)
+}
+
+func (q *quick) Instant(in assistant.Input) (assistant.Reply, bool) { return q.instant(in) }
+
+func says(texts ...string) assistant.Reply {
+	var r assistant.Reply
+	for _, t := range texts {
+		r.Messages = append(r.Messages, chat.TextContent(t))
+	}
+	return r
+}
+
+// echo answers each message with its text and greets with a welcome.
+func echo() *quick {
+	answer := func(in assistant.Input) assistant.Reply {
+		var r assistant.Reply
+		for _, e := range in.Entries {
+			if e.Purpose == chat.Event {
+				welcome := chat.TextContent("welcome")
+				welcome.Mark = chat.MarkWelcome
+				r.Messages = append(r.Messages, welcome)
+				continue
+			}
+			r.Messages = append(r.Messages, chat.TextContent("re: "+e.Content.Input()))
+		}
+		r.State = fmt.Appendf(nil, "%s+", in.State)
+		return r
+	}
+	return &quick{
+		scripted: scripted{answer: func(_ context.Context, t assistant.Turn) (assistant.Reply, error) { return answer(t.Input), nil }},
+		instant:  func(in assistant.Input) (assistant.Reply, bool) { return answer(in), true },
+	}
+}
+
+// assistants knows one assistant.
+type assistants struct{ one assistant.Assistant }
+
+func (a assistants) ForChannel(chat.ChannelID) (conversation.Chosen, error) {
+	return conversation.Chosen{Name: "bot", Version: 1, Assistant: a.one}, nil
+}
+
+func (a assistants) At(_ context.Context, name string, version int64) (conversation.Chosen, error) {
+	if name != "bot" || version != 1 {
+		return conversation.Chosen{}, fault.New(fault.NotFound, "no assistant %s version %d", name, version)
+	}
+	return conversation.Chosen{Name: name, Version: version, Assistant: a.one}, nil
+}
+
+// heard collects news.
+type heard struct {
+	mu   sync.Mutex
+	news []channel.News
+	more chan struct{}
+}
+
+func (h *heard) Announce(n channel.News) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.news = append(h.news, n)
+}
+
+func (h *heard) texts() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []string
+	for _, n := range h.news {
+		for _, e := range n.Entries {
+			if e.Purpose == chat.Message {
+				all = append(all, fmt.Sprintf("%s: %s", e.Author.Kind, e.Content.Text))
+			}
+		}
+		switch n.Typing {
+		case channel.TypingStarted:
+			all = append(all, "typing")
+		case channel.TypingStopped:
+			all = append(all, "stopped")
+		}
+	}
+	return all
+}
+
+// bench is a service on a real store.
+type bench struct {
+	*conversation.Service
+	t     *testing.T
+	store *sqlite.Store
+	news  *heard
+	conv  chat.Conversation
+	boot  int64
+	now   time.Time
+	stop  func()
+}
+
+type option func(*conversation.Options)
+
+const node = "node-1"
+
+func begin(t *testing.T, as assistant.Assistant, options ...option) *bench {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	b := on(t, s, as, options...)
+	b.conv, err = b.Open(t.Context(), channel.Place{Channel: "st-1", Type: "rtm", Key: "cs-1/ann", Person: chat.Person{ExternalID: "cs-1/ann", Verified: true}, Mode: chat.LegFeed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// on starts another boot of the service on a store.
+func on(t *testing.T, s *sqlite.Store, as assistant.Assistant, options ...option) *bench {
+	t.Helper()
+	lease, err := store.Do(t.Context(), s, store.RenewLease{Node: node, Life: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, store: s, news: &heard{}, boot: lease.Boot, now: time.UnixMilli(1_800_000_000_000)}
+	o := conversation.Options{
+		Store: s, Assistants: assistants{as}, Announcer: b.news,
+		Owner:  func() store.Owner { return store.Owner{Node: node, Boot: b.boot} },
+		Logger: slog.New(slog.DiscardHandler),
+		Now:    func() time.Time { return b.now },
+		Policy: conversation.DefaultPolicy(),
+	}
+	o.Policy.FirstRetry, o.Policy.LastRetry, o.Policy.Tick = time.Millisecond, 2*time.Millisecond, 5*time.Millisecond
+	o.Policy.Attempts = 3
+	for _, set := range options {
+		set(&o)
+	}
+	b.Service = conversation.New(o)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { b.Run(ctx, 50*time.Millisecond); close(done) }()
+	var once sync.Once
+	b.stop = func() { once.Do(func() { cancel(); <-done }) }
+	t.Cleanup(b.stop)
+	return b
+}
+
+func (b *bench) inbound(text string) channel.Inbound {
+	return channel.Inbound{Conversation: b.conv, Purpose: chat.Message, Content: chat.TextContent(text)}
+}
+
+func (b *bench) say(text string) channel.Receipt {
+	b.t.Helper()
+	r, err := b.Accept(b.t.Context(), b.inbound(text))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return r
+}
+
+// visible is what the contact sees, as "author: text".
+func (b *bench) visible() []string {
+	b.t.Helper()
+	page, err := b.store.VisiblePage(b.t.Context(), b.conv.Key, chat.Page{Limit: 100})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var all []string
+	for _, e := range page.Entries {
+		all = append(all, fmt.Sprintf("%s: %s", e.Author.Kind, e.Content.Text))
+	}
+	return all
+}
+
+func (b *bench) turns(status chat.TurnStatus) []chat.Turn {
+	b.t.Helper()
+	turns, err := b.store.Turns(b.t.Context(), store.TurnFilter{Conversation: b.conv.Key, Status: status})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return turns
+}
+
+func (b *bench) until(what string, cond func() bool) {
+	b.t.Helper()
+	wait.For(b.t, 10*time.Second, cond, what)
+}

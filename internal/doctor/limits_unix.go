@@ -1,0 +1,48 @@
+//go:build unix
+
+package doctor
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// freeBytes is the space an ordinary user may still fill at a path, or at the
+// nearest folder above it that exists.
+func freeBytes(path string) (uint64, bool) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return 0, false
+	}
+	for {
+		var st unix.Statfs_t
+		if unix.Statfs(path, &st) == nil {
+			return st.Bavail * uint64(st.Bsize), true
+		}
+		up := filepath.Dir(path)
+		if up == path {
+			return 0, false
+		}
+		path = up
+	}
+}
+
+// fewFiles is the limit of open files below which a busy widget runs into it:
+// each open connection is one.
+const fewFiles = 4096
+
+func openFiles() Finding {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return Finding{Name: "open_files", Level: OK, Text: "the limit of open files cannot be told here"}
+	}
+	f := Finding{Name: "open_files", Level: OK, Text: fmt.Sprintf("up to %d connections and files at once", uint64(limit.Cur))}
+	if uint64(limit.Cur) < fewFiles {
+		f.Level = Warn
+		f.Text = fmt.Sprintf("only %d connections and files at once", uint64(limit.Cur))
+		f.Mend = fmt.Sprintf("raise the limit: ulimit -n %d, or LimitNOFILE= in the systemd unit", fewFiles*16)
+	}
+	return f
+}

@@ -1,0 +1,125 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+)
+
+// Type is how a column's values travel.
+type Type int
+
+// The types of columns. An Int is an int64, a Text a string; Bytes may be nil.
+const (
+	Int Type = iota
+	Text
+	Bytes
+)
+
+// Column is a column of a table.
+type Column struct {
+	Name string
+	Type Type
+}
+
+// Lookup fetches rows by key.
+type Lookup struct {
+	// Name is for errors.
+	Name string
+	// Select is the statement up to, and without, WHERE.
+	Select string
+	// Match are the columns compared with the key, qualified by their alias.
+	Match []Column
+	// Where is a further condition, or empty.
+	Where string
+	// Lock is the alias whose rows are locked in the order of Match on engines
+	// with several writers, or empty.
+	Lock string
+}
+
+// Load is a lookup for many keys.
+type Load struct {
+	*Lookup
+	// Keys are distinct and sorted where Lock is set.
+	Keys [][]any
+	// Need, if set, tells whether the rows loaded so far make the lookup of a
+	// key needless. An engine for which that costs more may ignore it.
+	Need func(key []any) bool
+	// Scan takes one row.
+	Scan func(Row) error
+}
+
+// Row is a row of a result; destinations are *int64, *string and *[]byte.
+type Row interface{ Scan(dest ...any) error }
+
+// Verb is what a [Change] does.
+type Verb int
+
+// The verbs. The key of an update or a deletion are the first Keys columns.
+const (
+	Insert Verb = iota
+	Update
+	Delete
+)
+
+// Change is one way to write rows of a table.
+type Change struct {
+	Verb    Verb
+	Table   string
+	Columns []Column
+	Keys    int
+}
+
+// Write is a change for many rows.
+type Write struct {
+	*Change
+	Rows [][]any
+}
+
+// Tx is an open transaction.
+type Tx interface {
+	Query(ctx context.Context, scan func(Row) error, query string, args ...any) error
+	// Exec returns the number of rows changed.
+	Exec(ctx context.Context, query string, args ...any) (int64, error)
+}
+
+// Engine is what a database adds for the writer, which calls it from one
+// goroutine. After an error of Begin or Commit the transaction is rolled back
+// and the engine is ready for the next, or [Engine.Ready] says why not.
+type Engine interface {
+	// Ready waits until a transaction can begin: a lost connection is made
+	// again. It ends with ctx.
+	Ready(ctx context.Context) error
+	// Begin opens a transaction and loads rows, in order.
+	Begin(ctx context.Context, loads []Load) error
+	// Commit writes rows, in order, and commits.
+	Commit(ctx context.Context, writes []Write) error
+	// Rollback abandons the transaction after a successful Begin.
+	Rollback()
+	// Alone runs work in a transaction of its own and commits.
+	Alone(ctx context.Context, work func(Tx) error) error
+	// Clock is an SQL expression of the database's clock in milliseconds.
+	Clock() string
+	// SkipLocked ends a SELECT that takes rows nobody else works on and locks
+	// them; empty where there is one writer.
+	SkipLocked(alias string) string
+	// Diagnose tells what an error means for the batch.
+	Diagnose(err error) Diagnosis
+}
+
+// Diagnosis is what an error of an engine means.
+type Diagnosis struct {
+	// Again is set when the same batch may succeed at once: another node was
+	// in the way.
+	Again bool
+	// Unavailable, if not empty, says to the outside why no step can be
+	// committed now.
+	Unavailable string
+}
+
+// scanned fails a lookup that returned nonsense.
+func scanned(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("read %s: %w", what, err)
+	}
+	return nil
+}

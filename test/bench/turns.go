@@ -1,0 +1,207 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"parley/internal/testkit/pgtest"
+)
+
+const (
+	rounds   = 3
+	runTime  = 4 * time.Second
+	warmTime = time.Second
+)
+
+// target is a server the same load can run against.
+type target struct {
+	name string
+	bot  string
+	dial func(i int) (*wire, error)
+	stop func() error
+}
+
+func yardstickTarget(name string) (*target, error) {
+	p, err := startYardstick(name)
+	if err != nil {
+		return nil, err
+	}
+	return &target{name: name, bot: "st-bench", dial: func(int) (*wire, error) { return dialWire(p.base, nil) }, stop: p.stop}, nil
+}
+
+func productTarget(name, binary, database string) (*target, error) {
+	p, err := startProduct(binary, "", database)
+	if err != nil {
+		return nil, err
+	}
+	return &target{name: name, bot: p.demo.BotID, stop: p.stop, dial: func(i int) (*wire, error) {
+		w, err := p.login(fmt.Sprintf("bench-%d-%d", time.Now().UnixNano(), i), nil)
+		if err != nil {
+			return nil, err
+		}
+		// The welcome would otherwise be taken for the first answer.
+		_, err = w.read()
+		return w, err
+	}}, nil
+}
+
+// connect opens n connections and lets each have one turn, so that welcomes and
+// first-use costs are over.
+func (t *target) connect(n int) ([]*wire, error) {
+	conns := make([]*wire, n)
+	errs := make(chan error, n)
+	slots := make(chan struct{}, 32)
+	for i := range conns {
+		go func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			w, err := t.dial(i)
+			conns[i] = w
+			errs <- err
+		}()
+	}
+	var all []error
+	for range conns {
+		all = append(all, <-errs)
+	}
+	if err := errors.Join(all...); err != nil {
+		return nil, err
+	}
+	_, err := saturate(conns, t.bot, warmTime, 0)
+	return conns, err
+}
+
+func closeAll(conns []*wire) {
+	for _, w := range conns {
+		w.conn.Close()
+	}
+}
+
+// turns measures durable turns per second.
+func (b *bench) turns() error {
+	targets, stop, err := b.turnTargets()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for _, n := range []int{1, 100, 1000} {
+		rates := map[string][]float64{}
+		conns := map[string][]*wire{}
+		for _, t := range targets {
+			if conns[t.name], err = t.connect(n); err != nil {
+				return fmt.Errorf("%s, %d connections: %w", t.name, n, err)
+			}
+		}
+		for range rounds {
+			for _, t := range targets {
+				s, err := saturate(conns[t.name], t.bot, runTime, 0)
+				if err != nil {
+					return fmt.Errorf("%s, %d connections: %w", t.name, n, err)
+				}
+				rates[t.name] = append(rates[t.name], s.perSecond())
+			}
+		}
+		for _, c := range conns {
+			closeAll(c)
+		}
+		b.reportTurns(n, rates)
+	}
+	return nil
+}
+
+func (b *bench) reportTurns(n int, rates map[string][]float64) {
+	echo, log, log1 := median(rates["echo"]), median(rates["log"]), median(rates["log1"])
+	lite, pg := median(rates["sqlite"]), median(rates["postgres"])
+	b.table.note(fmt.Sprintf("yardsticks, %d connections", n), fmt.Sprintf("echo %.0f/s", echo), fmt.Sprintf("log %.0f/s, log1 %.0f/s", log, log1), "")
+	name := fmt.Sprintf("turns/s SQLite, %d connections", n)
+	measured, stick := fmt.Sprintf("%.0f/s", lite), fmt.Sprintf("log %.0f/s", log)
+	if n == 1 {
+		b.table.note(name, measured, stick, fmt.Sprintf("%.3g", lite/log))
+	} else {
+		b.table.add(name, measured, stick, lite/log, atLeast(0.30), atLeast(0.60))
+	}
+	b.table.add(fmt.Sprintf("turns/s PostgreSQL, %d connections", n), fmt.Sprintf("%.0f/s", pg), fmt.Sprintf("SQLite %.0f/s", lite), pg/lite, atLeast(0.6), atLeast(0.9))
+}
+
+func (b *bench) turnTargets() ([]*target, func(), error) {
+	var all []*target
+	pg := pgtest.New(pgtest.Options{Fsync: true, TCP: true})
+	stop := func() {
+		for _, t := range all {
+			_ = t.stop() // they are killed; nothing is left to save
+		}
+		_ = pg.Close()
+	}
+	begin := func(t *target, err error) error {
+		if err == nil {
+			all = append(all, t)
+		}
+		return err
+	}
+	err := pg.Start()
+	for _, name := range []string{"echo", "log", "log1"} {
+		if err == nil {
+			err = begin(yardstickTarget(name))
+		}
+	}
+	if err == nil {
+		err = begin(productTarget("sqlite", b.binary, ""))
+	}
+	if err == nil {
+		err = begin(productTarget("postgres", b.binary, pg.URL("postgres")))
+	}
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return all, stop, nil
+}
+
+// latency measures ack and answer at half of what each server can do.
+func (b *bench) latency() error {
+	var p99 []float64
+	for _, begin := range []func() (*target, error){
+		func() (*target, error) { return yardstickTarget("log") },
+		func() (*target, error) { return productTarget("sqlite", b.binary, "") },
+	} {
+		t, err := begin()
+		if err != nil {
+			return err
+		}
+		ack, err := b.latencyOf(t)
+		if err := errors.Join(err, t.stop()); err != nil {
+			return err
+		}
+		p99 = append(p99, ack)
+	}
+	b.table.add("ack p99 at half load, 100 connections", fmt.Sprintf("%.1f ms", p99[1]), fmt.Sprintf("log %.1f ms", p99[0]), p99[1]/p99[0], atMost(4), atMost(1.5))
+	return nil
+}
+
+// latencyOf returns the median p99 of acks in milliseconds.
+func (b *bench) latencyOf(t *target) (float64, error) {
+	conns, err := t.connect(100)
+	if err != nil {
+		return 0, err
+	}
+	defer closeAll(conns)
+	full, err := saturate(conns, t.bot, runTime, 0)
+	if err != nil {
+		return 0, err
+	}
+	var p50s, p99s, replies []float64
+	for range rounds {
+		s, err := saturate(conns, t.bot, runTime, full.perSecond()/2)
+		if err != nil {
+			return 0, err
+		}
+		p50s = append(p50s, milliseconds(quantile(s.acks, 0.5)))
+		p99s = append(p99s, milliseconds(quantile(s.acks, 0.99)))
+		replies = append(replies, milliseconds(quantile(s.replies, 0.99)))
+	}
+	b.table.note("half load, "+t.name, fmt.Sprintf("ack p50 %.1f ms, p99 %.1f ms; answer p99 %.1f ms", median(p50s), median(p99s), median(replies)), fmt.Sprintf("at %.0f turns/s", full.perSecond()/2), "")
+	return median(p99s), nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
