@@ -88,6 +88,9 @@ type Services struct {
 	// PublicURL is the address clients use, for what to paste where.
 	PublicURL string
 	Log       *slog.Logger
+	// Stopping, if set, is closed when the server begins to stop: watchers are
+	// then sent away, so that the stop need not wait for them.
+	Stopping <-chan struct{}
 	// Applied, if set, is called after each change of the catalog.
 	Applied func(catalog.Result)
 }

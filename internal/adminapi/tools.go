@@ -140,6 +140,8 @@ func (a *api) stream(hc huma.Context, id chat.ChannelID, user string) {
 	ok := line.write(channel.TraceRecord{At: time.Now(), Direction: "note", Kind: "watching"})
 	for ok {
 		select {
+		case <-a.Stopping:
+			ok = false
 		case r := <-records:
 			ok = line.write(r)
 			if n := missed.Swap(0); n > 0 && ok {

@@ -9,11 +9,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"parley/internal/app/rtmkind"
 	"parley/internal/assistant"
 	"parley/internal/assistant/flow"
 	"parley/internal/assistant/flow/demo"
@@ -65,6 +67,9 @@ type App struct {
 	demo     atomic.Pointer[catalog.Demo]
 	requests *telemetry.HTTP
 	health   *httpd.Health
+	// stopping is closed when Stop begins.
+	stopping chan struct{}
+	stopOnce sync.Once
 	public   *httpd.Server
 	internal *httpd.Server
 }
@@ -86,7 +91,7 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a := &App{
 		Options: o, parts: lifecycle{logger: o.Logger}, traces: live.NewTraces(),
-		metrics: telemetry.NewRegistry(o.Version), address: o.Settings.Address(),
+		metrics: telemetry.NewRegistry(o.Version), address: o.Settings.Address(), stopping: make(chan struct{}),
 	}
 	a.parts.workers = telemetry.NewWorkers(o.Logger, a.metrics)
 	defer func() {
@@ -126,6 +131,7 @@ func (a *App) Run(ctx context.Context) error {
 // are flushed and dropped, the store commits what is queued. Stopping twice is
 // the same as once.
 func (a *App) Stop() error {
+	a.stopOnce.Do(func() { close(a.stopping) })
 	a.health.Drain()
 	a.rtm.Drain()
 	return a.parts.end()
@@ -237,7 +243,7 @@ func (a *App) beginCatalog(ctx context.Context) error {
 		return err
 	}
 	a.catalog, err = catalog.New(catalog.Options{
-		Store: a.store, Sealer: a.box, Kinds: a.kinds(), Types: []channel.Kind{a.rtm.Kind}, Published: a.inForce, Demo: demo.Definition(), Now: a.Now,
+		Store: a.store, Sealer: a.box, Kinds: a.kinds(), Types: []channel.Kind{rtmkind.Kind{}}, Published: a.inForce, Demo: demo.Definition(), Now: a.Now,
 	})
 	if err != nil {
 		return err

@@ -10,12 +10,13 @@ import (
 	"runtime"
 
 	"parley/internal/adminapi"
+	"parley/internal/app/rtmkind"
 	"parley/internal/catalog"
 	"parley/internal/channel"
-	"parley/internal/channel/rtm"
 	"parley/internal/config"
 	"parley/internal/doctor"
 	"parley/internal/fault"
+	"parley/internal/store/postgres"
 	"parley/internal/store/sqlite"
 )
 
@@ -61,7 +62,7 @@ func Offline(ctx context.Context, o Options) (_ http.Handler, closer func() erro
 	if err := a.beginKeys(ctx); err != nil {
 		return nil, nil, err
 	}
-	a.catalog, err = catalog.New(catalog.Options{Store: s, Sealer: a.box, Kinds: a.kinds(), Types: []channel.Kind{rtm.Kind{}}, Now: o.Now})
+	a.catalog, err = catalog.New(catalog.Options{Store: s, Sealer: a.box, Kinds: a.kinds(), Types: []channel.Kind{rtmkind.Kind{}}, Now: o.Now})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,7 +75,7 @@ func Offline(ctx context.Context, o Options) (_ http.Handler, closer func() erro
 // Restore makes a data folder, or an empty database, from a backup.
 func Restore(ctx context.Context, s config.Settings, backup string) error {
 	if s.Database.Set() {
-		return restorePostgres(ctx, s.Database.Reveal(), backup)
+		return postgres.Restore(ctx, s.Database.Reveal(), backup)
 	}
 	if err := sqlite.Restore(ctx, backup, s.Data); err != nil {
 		return fmt.Errorf("restore: %w", err)

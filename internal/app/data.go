@@ -19,6 +19,7 @@ import (
 	"parley/internal/fault"
 	"parley/internal/secret"
 	"parley/internal/store"
+	"parley/internal/store/postgres"
 	"parley/internal/store/sqlite"
 )
 
@@ -46,7 +47,7 @@ func openStore(ctx context.Context, s config.Settings, logger *slog.Logger, onCo
 		return nil, fault.Wrap(err, fault.Unavailable, "the data folder %s cannot be made; give another with --data or make it yours", s.Data)
 	}
 	if s.Database.Set() {
-		return openPostgres(ctx, s.Database.Reveal(), logger, onCommit)
+		return postgres.Open(ctx, postgres.Options{URL: s.Database.Reveal(), Logger: logger, OnCommit: onCommit})
 	}
 	return sqlite.Open(ctx, sqlite.Options{Dir: s.Data, Logger: logger, OnCommit: onCommit})
 }

@@ -69,7 +69,7 @@ func (a *App) serveInternal() error {
 func (a *App) services() adminapi.Services {
 	return adminapi.Services{
 		Catalog: a.catalog, Conversations: a.store, Tracer: tracer{a}, Backup: a.store, Doctor: checks{a.doctor(true)},
-		Build: build(a.Version, a.Settings), PublicURL: a.BaseURL(), Log: a.Logger,
+		Build: build(a.Version, a.Settings), PublicURL: a.BaseURL(), Log: a.Logger, Stopping: a.stopping,
 		Applied: func(r catalog.Result) {
 			if !r.DemoRemoved {
 				return

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"parley/internal/channel"
 	"parley/internal/chat"
@@ -239,7 +240,7 @@ func (p *plan) secrets(ctx context.Context, settled channel.Settled, held []stri
 			if i := slices.Index(ids, own); i >= 0 {
 				ids = slices.Delete(ids, i, i+1)
 				p.sealed = append(p.sealed, store.SealedSecret{ID: id})
-				notes = append(notes, "- secret "+own+": removed")
+				notes = append(notes, "- secret "+label(settled.ID, own)+": removed")
 			}
 			continue
 		}
@@ -248,14 +249,23 @@ func (p *plan) secrets(ctx context.Context, settled channel.Settled, held []stri
 		}
 		p.sealed = append(p.sealed, store.SealedSecret{ID: id, Sealed: p.service.sealer.Seal(id, []byte(value))})
 		if slices.Contains(ids, own) {
-			notes = append(notes, "~ secret "+own+": changed")
+			notes = append(notes, "~ secret "+label(settled.ID, own)+": changed")
 		} else {
 			ids = append(ids, own)
-			notes = append(notes, "+ secret "+own+": set")
+			notes = append(notes, "+ secret "+label(settled.ID, own)+": set")
 		}
 	}
 	slices.Sort(ids)
 	return ids, notes, nil
+}
+
+// label is a secret's id for people: without the channel's own id and what
+// stands before it, which say nothing new beside the channel.
+func label(id chat.ChannelID, own string) string {
+	if _, rest, ok := strings.Cut(own, string(id)+"/"); ok && rest != "" {
+		return rest
+	}
+	return own
 }
 
 // isSame compares a wanted secret with the sealed one. One that does not open

@@ -349,3 +349,12 @@ func TestWrongKeyIsNamed(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestSecretsAreNamedShortly(t *testing.T) {
+	if got := catalog.Label("st-1", "rtm/st-1/cs-2/secret"); got != "cs-2/secret" {
+		t.Errorf("label %q", got)
+	}
+	if got := catalog.Label("st-1", "token"); got != "token" {
+		t.Errorf("label %q", got)
+	}
+}

@@ -57,11 +57,26 @@ func Register(mux *http.ServeMux, demo Demo) {
 		static.ServeHTTP(w, r)
 	}
 	mux.HandleFunc("GET /{$}", serve)
-	for _, name := range []string{"page.css", "main.js", "rtm.js", "view.js", "icon.svg"} {
-		mux.HandleFunc("GET /"+name, serve)
+	for _, f := range pageFiles(page) {
+		mux.HandleFunc("GET /"+f, serve)
 	}
 	mux.HandleFunc("GET /demo.json", func(w http.ResponseWriter, _ *http.Request) { describe(w, demo) })
 	mux.HandleFunc("POST /api/users/sts", func(w http.ResponseWriter, r *http.Request) { sign(w, r, demo) })
+}
+
+// pageFiles are the names of what the page loads.
+func pageFiles(page fs.FS) []string {
+	entries, err := fs.ReadDir(page, ".")
+	if err != nil {
+		panic(err) // the folder is part of the binary
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Name() != "index.html" {
+			names = append(names, e.Name())
+		}
+	}
+	return names
 }
 
 func describe(w http.ResponseWriter, demo Demo) {

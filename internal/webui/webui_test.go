@@ -111,6 +111,10 @@ func TestPageLoadsNothingFromElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
+		path := strings.TrimPrefix("/"+f.Name(), "/index.html")
+		if code, header, _ := serve(t, demo{}, httptest.NewRequest("GET", "/"+strings.TrimPrefix(path, "/"), nil)); code != 200 || header.Get("Content-Security-Policy") == "" {
+			t.Errorf("%s: %d", f.Name(), code)
+		}
 		b, err := os.ReadFile("page/" + f.Name())
 		if err != nil {
 			t.Fatal(err)

@@ -42,7 +42,7 @@ func figures() []figure {
 		{"latency", (*bench).latency},
 		{"logins", (*bench).logins},
 		{"idle", (*bench).idle},
-		
+		{"history", (*bench).history},
 	}
 }
 

@@ -117,6 +117,9 @@ func (b *bench) logins() error {
 	return nil
 }
 
+// callers is how many logins are under way at once.
+const callers = 64
+
 // rateOf opens and closes connections for a while from a few callers.
 func rateOf(dial func(int64) (*wire, error)) (float64, error) {
 	var (
@@ -126,7 +129,7 @@ func rateOf(dial func(int64) (*wire, error)) (float64, error) {
 		errs  []error
 		began = time.Now()
 	)
-	for range 16 {
+	for range callers {
 		wg.Go(func() {
 			for time.Since(began) < runTime {
 				w, err := dial(next.Add(1))

@@ -26,24 +26,28 @@ func large(n int) []byte {
 	return []byte(b.String())
 }
 
-func BenchmarkInstant(b *testing.B) {
+func BenchmarkAnswer(b *testing.B) {
 	for _, size := range []struct {
 		name       string
 		definition []byte
-	}{{"demo", demo.Definition()}, {"500", large(500)}, {"5000", large(5000)}} {
+	}{{"demo", demo.Definition()}, {"400", large(400)}, {"5000", large(5000)}} {
 		a, err := flow.Compile("f", size.definition)
 		if err != nil {
 			b.Fatal(err)
 		}
 		for _, text := range []struct{ name, text string }{
-			{"exact", "What is Parley?"}, {"search", "how can i cancel my order please"}, {"typo", "cancle teh oder plaese"},
-			{"long", strings.Repeat("how can i cancel my order ", 150)},
+			{"phrasing", "How do I change my order x0"}, {"search", "how can i cancel my order please"},
+			{"typo", "cancle teh oder plaese"}, {"300bytes", strings.Repeat("how can i cancel my order ", 11)},
+			{"4KB", strings.Repeat("how can i cancel my order ", 150)},
 		} {
-			b.Run(size.name+"/"+text.name, func(b *testing.B) {
-				in := assistant.Input{Entries: []chat.Entry{message(chat.TextContent(text.text))}}
+			turn := assistant.Turn{Input: assistant.Input{Entries: []chat.Entry{message(chat.TextContent(text.text))}}}
+			_, instant := a.Instant(turn.Input)
+			b.Run(fmt.Sprintf("%s/%s/instant=%v", size.name, text.name, instant), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					a.Instant(in)
+					if _, err := a.Answer(b.Context(), turn); err != nil {
+						b.Fatal(err)
+					}
 				}
 			})
 		}

@@ -109,14 +109,23 @@ func (c *checker) shared() {
 	}
 }
 
+// maxCompared is how many phrasings are searched for; it keeps a check of the
+// largest definition within seconds.
+const maxCompared = 3000
+
 // confused warns of phrasings that, said a little differently, would lead to
 // another entry: the search by itself puts that one first.
 func (c *checker) confused() {
+	searches := 0
 	for lang := range c.def.languages {
 		for i, e := range c.def.entries {
 			for _, p := range e.ask[lang] {
 				if c.find.exact[lang][normal(p.text)] != i {
 					continue
+				}
+				if searches++; searches > maxCompared {
+					c.warn(p.place, "and what follows was not compared with the other entries; only the first %d phrasings are", maxCompared)
+					return
 				}
 				best := c.find.ranker.rank(p.text, lang)
 				if len(best) > 0 && best[0].entry != i {

@@ -55,17 +55,17 @@ func TestCheckWarns(t *testing.T) {
 }
 
 func TestCheckConfusion(t *testing.T) {
-	// Both have the same words, so that only the phrasing itself tells them
-	// apart.
+	// The search does not see the signs, so that only the phrasing itself tells
+	// them apart.
 	r := flow.Check("f", []byte(`flow: 1
 languages: [en]
 faq:
-- { id: there, ask: train from Berlin to Paris, say: At nine. }
-- { id: back, ask: train from Paris to Berlin, say: At ten. }
+- { id: there, ask: "how to learn C++", say: So. }
+- { id: back, ask: "how to learn C#", say: Thus. }
 `))
 	var found bool
 	for _, w := range warnings(r) {
-		found = found || strings.HasPrefix(w, "5:19: faq[1].ask: is so close to there that")
+		found = found || strings.HasPrefix(w, "5:20: faq[1].ask: is so close to there that")
 	}
 	if !found {
 		t.Errorf("no warning: %v", warnings(r))

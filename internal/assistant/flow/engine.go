@@ -33,17 +33,48 @@ func Compile(file string, definition []byte) (*Assistant, error) {
 	return &Assistant{def: d, find: newFinder(d)}, nil
 }
 
-// Answer returns what Instant returns. It does no I/O and never fails.
+// Answer computes the reply without I/O. It never fails.
 func (a *Assistant) Answer(_ context.Context, turn assistant.Turn) (assistant.Reply, error) {
-	reply, _ := a.Instant(turn.Input)
-	return reply, nil
+	return a.reply(turn.Input), nil
 }
 
 // Collects reports false: each message gets its own answer, in order.
 func (a *Assistant) Collects() bool { return false }
 
-// Instant answers every input. It depends on nothing else.
+// Instant returns what Answer returns for every input that takes less than a
+// millisecond: all but searches for very long texts or in very large FAQs.
 func (a *Assistant) Instant(in assistant.Input) (assistant.Reply, bool) {
+	if a.slow(in) {
+		return assistant.Reply{}, false
+	}
+	return a.reply(in), true
+}
+
+// Bounds of what is instant, measured on a busy machine: a search takes some 7
+// microseconds a word of the text and 0.4 microseconds an entry and language,
+// and one text may take two.
+const (
+	instantBytes   = 300  // of all texts
+	instantEntries = 1000 // times languages
+)
+
+// slow reports whether a reply may take longer than an instant.
+func (a *Assistant) slow(in assistant.Input) bool {
+	total := 0
+	for _, e := range in.Entries {
+		text := e.Content.Input()
+		if _, _, ok := a.find.literal(text, 0, e.Content.Click != nil); ok || strings.TrimSpace(text) == "" {
+			continue
+		}
+		total += len(text)
+		if a.find.ranker.size > instantEntries {
+			return true
+		}
+	}
+	return total > instantBytes
+}
+
+func (a *Assistant) reply(in assistant.Input) assistant.Reply {
 	before := readState(in.State)
 	t := turn{Assistant: a, state: before}
 	t.lang = a.def.language(before, in.Lang)
@@ -56,7 +87,7 @@ func (a *Assistant) Instant(in assistant.Input) (assistant.Reply, bool) {
 	if !t.state.equal(before) {
 		t.reply.State = t.state.bytes()
 	}
-	return t.reply, true
+	return t.reply
 }
 
 // turn is one reply in the making.

@@ -34,9 +34,9 @@ func FuzzCompile(f *testing.F) {
 		}
 		var state []byte
 		for _, e := range []chat.Entry{connect(), message(chat.TextContent("1")), message(chat.TextContent("b")), message(chat.TextContent(""))} {
-			reply, ok := a.Instant(assistant.Input{State: state, Entries: []chat.Entry{e}})
-			if !ok {
-				t.Fatal("not instant")
+			reply, err := a.Answer(t.Context(), assistant.Turn{Input: assistant.Input{State: state, Entries: []chat.Entry{e}}})
+			if err != nil {
+				t.Fatal(err)
 			}
 			valid(t, reply)
 			state = reply.State
@@ -70,8 +70,8 @@ func FuzzTests(f *testing.F) {
 	})
 }
 
-// FuzzInstant feeds hostile contacts and hostile stored state.
-func FuzzInstant(f *testing.F) {
+// FuzzAnswer feeds hostile contacts and hostile stored state.
+func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(nil), "opening hours", "", "", "de-DE")
 	f.Add([]byte(`{"lang":"de","missed":1,"suggested":true,"offered":["returns"]}`), "1", "returns", "Send back", "en")
 	f.Add([]byte(`{"missed":-1,"offered":[null]}`), "\xff", "\x00", "keine", ";")
@@ -86,11 +86,12 @@ func FuzzInstant(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, state []byte, text, value, display, lang string) {
 		for _, a := range []*flow.Assistant{a, b} {
-			reply, ok := a.Instant(assistant.Input{State: state, Lang: lang, Entries: []chat.Entry{
+			in := assistant.Input{State: state, Lang: lang, Entries: []chat.Entry{
 				message(chat.TextContent(text)), message(chat.ClickContent(value, display)), connect(),
-			}})
-			if !ok {
-				t.Fatal("not instant")
+			}}
+			reply, err := a.Answer(t.Context(), assistant.Turn{Input: in})
+			if err != nil {
+				t.Fatal(err)
 			}
 			valid(t, reply)
 			if reply.State != nil && !json.Valid(reply.State) {

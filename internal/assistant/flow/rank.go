@@ -16,6 +16,8 @@ type ranker struct {
 	ids map[string]asked
 	// languages is the number of languages, so of matches of one entry.
 	languages int
+	// size is the number of entries times the languages they can be asked in.
+	size int
 }
 
 // asked is an entry in one of its languages.
@@ -53,7 +55,7 @@ func newRanker(d *definition) *ranker {
 		}
 		translated = translated || n > 1
 	}
-	r.all = faq.New(all)
+	r.all, r.size = faq.New(all), len(all)
 	if translated {
 		for _, entries := range byLang {
 			r.own = append(r.own, faq.New(entries))
@@ -80,7 +82,15 @@ func (r *ranker) rank(text string, lang int) []candidate {
 	if len(out) > 0 && len(matches) > 1 && r.ids[matches[1].ID].entry == out[0].entry {
 		out[0].confidence = max(out[0].confidence, r.alone(text, out[0].asked))
 	}
-	slices.SortStableFunc(out, func(a, b candidate) int { return cmp.Compare(b.confidence, a.confidence) })
+	foreign := func(c candidate) int {
+		if c.lang == lang {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(out, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.confidence, a.confidence), foreign(a)-foreign(b))
+	})
 	return slices.DeleteFunc(out, func(c candidate) bool { return c.confidence < faq.Suggest })
 }
 

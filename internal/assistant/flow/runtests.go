@@ -56,7 +56,7 @@ func (r Results) Failed() int {
 // RunTests has the conversations of a tests file with an assistant. file is the
 // name to use in results. An error is a fault of kind Invalid: the tests file
 // cannot be read, all mistakes listed; a test that fails is no error.
-func RunTests(a assistant.Instant, file string, tests []byte) (Results, error) {
+func RunTests(a *Assistant, file string, tests []byte) (Results, error) {
 	scripts, wrong := parseScripts(file, tests)
 	if err := wrong.fault(); err != nil {
 		return Results{}, err
@@ -71,7 +71,7 @@ func RunTests(a assistant.Instant, file string, tests []byte) (Results, error) {
 
 // talk is a conversation under way.
 type talk struct {
-	assistant assistant.Instant
+	assistant *Assistant
 	lang      string
 	state     []byte
 	offered   []chat.Option
@@ -150,7 +150,7 @@ func (t *talk) contact(s step) (chat.Content, string) {
 // says lets the assistant answer.
 func (t *talk) says(d chat.Draft) []line {
 	d.Author, d.Visibility = chat.Author{Kind: chat.ByContact}, chat.VisibleToAll
-	reply, _ := t.assistant.Instant(assistant.Input{
+	reply := t.assistant.reply(assistant.Input{
 		State: t.state, Lang: t.lang, Now: time.Unix(0, 0).UTC(), Entries: []chat.Entry{{Draft: d, Seq: 1}},
 	})
 	if reply.State != nil {

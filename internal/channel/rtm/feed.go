@@ -25,6 +25,10 @@ const (
 // hear takes news of the conversation. What continues the last entry looked at
 // is sent at once; for anything else the log is read.
 func (s *session) hear(n channel.News) {
+	s.d.guard("hearing news", func() { s.take(n) })
+}
+
+func (s *session) take(n channel.News) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -76,33 +80,38 @@ func (s *session) pumpLocked() {
 	}
 	s.pumping = true
 	s.d.work.Go(func() {
-		defer s.stopPumping()
-		s.d.guard("reading the log", s.pump)
+		level := false
+		s.d.guard("reading the log", func() { level = s.pump() })
+		// After a panic the entry that caused it has been passed; the rest is
+		// tried again, but not at once.
+		s.stopPumping(!level && s.wait(pumpPauseMax))
 	})
 }
 
 // stopPumping is the end of the pump, by whatever way it ended.
-func (s *session) stopPumping() {
+func (s *session) stopPumping(again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pumping = false
+	s.behind = s.behind || again
 	// News may have come between the pump's last look and this.
 	s.pumpLocked()
 }
 
-// pump reads the log until the socket is level with it.
-func (s *session) pump() {
+// pump reads the log until the socket is level with it or has ended; then it
+// returns true.
+func (s *session) pump() bool {
 	pause := pumpPause
 	for {
 		after, more := s.pumpFrom()
 		if !more {
-			return
+			return true
 		}
 		entries, err := s.readLog(after)
 		if err != nil {
 			s.d.Logger.Warn("rtm feed cannot read the log", "conversation", s.conv.ID, "error", err)
 			if !s.wait(pause) {
-				return
+				return true
 			}
 			pause = min(2*pause, pumpPauseMax)
 			continue
@@ -140,13 +149,7 @@ func (s *session) readLog(after int64) ([]chat.Entry, error) {
 // that does not read ends by the socket's own write timeout.
 func (s *session) showAll(entries []chat.Entry) {
 	for i := range entries {
-		s.mu.Lock()
-		closed := s.closed
-		if !closed && entries[i].Seq > s.last {
-			s.showLocked(&entries[i])
-		}
-		s.mu.Unlock()
-		if closed {
+		if !s.showNext(&entries[i]) {
 			return
 		}
 		if frames, bytes := s.wire.Queued(); frames > pumpPage || bytes > pumpBytes {
@@ -156,7 +159,22 @@ func (s *session) showAll(entries []chat.Entry) {
 	}
 }
 
-// wait pauses the pump; it reports false when the socket or the driver ended.
+// showNext shows an entry unless it was shown; false means that the socket has
+// ended.
+func (s *session) showNext(e *chat.Entry) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	if e.Seq > s.last {
+		s.showLocked(e)
+	}
+	return true
+}
+
+// wait pauses the pump; it reports false when the socket or the driver has
+// ended, and then there is nothing left to catch up with.
 func (s *session) wait(pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -166,6 +184,9 @@ func (s *session) wait(pause time.Duration) bool {
 	case <-s.wire.Done():
 	case <-s.d.quit:
 	}
+	s.mu.Lock()
+	s.behind = false
+	s.mu.Unlock()
 	return false
 }
 

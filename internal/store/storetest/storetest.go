@@ -146,6 +146,14 @@ func must[T any](k *kit) func(T, error) T {
 	}
 }
 
+// lease makes the owner "me" a living one; without it, everybody may take its
+// turns.
+func (k *kit) lease() *kit {
+	k.Helper()
+	equal(k, "first boot", do(k, store.RenewLease{Node: owner, Life: life}).Boot, me.Boot)
+	return k
+}
+
 func (k *kit) tick(d time.Duration) *kit { k.now = k.now.Add(d); return k }
 
 func (k *kit) place(place string) store.OpenPlace {

@@ -12,7 +12,7 @@ import (
 )
 
 func testTurnsInOrder(t *testing.T, db DB) {
-	k := open(t, db)
+	k := open(t, db).lease()
 	c := k.conversation("p")
 	first := do(k, k.inbound(c, "1")).Turn
 	second := do(k, k.inbound(c, "2")).Turn
@@ -180,7 +180,7 @@ func testReclaimBoot(t *testing.T, db DB) {
 }
 
 func testReclaimLease(t *testing.T, db DB) {
-	k := open(t, db)
+	k := open(t, db).lease()
 	var turns []*chat.Turn
 	for i, other := range []struct {
 		node string
@@ -259,6 +259,9 @@ func testTwoClaim(t *testing.T, db DB) {
 	for i := range turns {
 		do(k, step2(k, fmt.Sprint("p", i)))
 	}
+	for i := range 2 {
+		do(k, store.RenewLease{Node: fmt.Sprint("n", i), Life: life})
+	}
 	claimed := make([][]chat.Turn, 8)
 	err := together(len(claimed), func(i int) error {
 		s := []store.Store{k.Store, other.Store}[i%2]
@@ -274,10 +277,12 @@ func testTwoClaim(t *testing.T, db DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Nodes without leases may take turns from each other; with leases, never.
 	seen := map[chat.TurnKey]bool{}
 	for _, some := range claimed {
 		for _, turn := range some {
+			if seen[turn.Key] {
+				t.Errorf("turn %d was claimed twice", turn.Key)
+			}
 			seen[turn.Key] = true
 		}
 	}

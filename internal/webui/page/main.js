@@ -1,183 +1,137 @@
+import { Log } from "./log.js";
 import { Client, Refused } from "./rtm.js";
-import { component, markdown } from "./view.js";
+import { Unsent, forget, visitor } from "./unsent.js";
 
 const $ = (id) => document.getElementById(id);
-const log = $("log"), text = $("text"), status = $("status");
-const PAGE = 20;
-const seen = new Map(); // message id -> element
-let client, visitor, read = 0, more = false, loading = false;
+const text = $("text"), status = $("status"), form = $("form");
+const RETRY = 3000;
+const who = visitor();
+let client;
+
+const log = new Log($("log"), say);
+const unsent = new Unsent(who, (messages) => {
+  for (const m of messages) log.unsent(m);
+  client?.send();
+});
 
 const STATES = {
   connecting: "connecting",
   open: "connected",
-  away: "no connection - what you write is kept and sent later",
+  away: "no connection – what you write is kept and sent later",
 };
 
-function identity() {
-  visitor = localStorage.getItem("parley.visitor") ?? `visitor-${crypto.randomUUID?.() ?? Math.random().toString(36).slice(2)}`;
-  localStorage.setItem("parley.visitor", visitor);
+function tell(state, why) {
+  status.dataset.state = state;
+  status.textContent = why ?? STATES[state];
+  form.inert = state === "refused";
 }
 
-const queue = {
-  load: () => JSON.parse(localStorage.getItem(`parley.unsent.${visitor}`) ?? "[]"),
-  save: (list) => localStorage.setItem(`parley.unsent.${visitor}`, JSON.stringify(list)),
-};
-
-async function begin() {
-  identity();
+// describe asks what there is to chat with.
+async function describe() {
   const answer = await fetch("demo.json", { cache: "no-store" });
   const demo = await answer.json();
-  if (!answer.ok) return nothing(demo.errors?.[0]?.msg);
-  $("name").textContent = demo.bot_name;
-  client = new Client({ jwt: () => jwt(demo), bot: { id: demo.bot_id, name: demo.bot_name }, store: queue });
-  client.addEventListener("state", ({ detail }) => {
-    status.textContent = STATES[detail.state] + (detail.why ? ` (${detail.why})` : "");
-    status.dataset.state = detail.state;
-    if (detail.state === "open" && read === 0) older();
+  if (!answer.ok) throw new Refused(demo.errors?.[0]?.msg ?? "there is no demo here", answer.status);
+  return demo;
+}
+
+async function begin() {
+  let demo;
+  try {
+    demo = await describe();
+  } catch (err) {
+    if (err instanceof Refused && err.final) return tell("refused", err.message);
+    tell("away");
+    setTimeout(begin, RETRY);
+    return;
+  }
+  $("name").textContent = document.title = demo.bot_name;
+  client = new Client({
+    jwt: () => jwt(demo),
+    bot: { id: demo.bot_id, name: demo.bot_name },
+    unsent,
+    catchUp: () => log.refresh(history),
   });
-  client.addEventListener("bot_response", ({ detail }) => { typing(false); show(detail.messageId, fromBot(detail.message[0])); });
-  client.addEventListener("user_message", ({ detail }) => show(detail.messageId, mine(detail.message.renderMsg ?? detail.message.body)));
-  client.addEventListener("happened", ({ detail }) => typing(detail.type === "typing"));
-  client.addEventListener("acknowledged", ({ detail }) => seen.get(detail.id)?.querySelector(".note")?.remove());
+  client.addEventListener("state", ({ detail }) => {
+    tell(detail.state, detail.why);
+    if (detail.state !== "open") log.typing(false);
+    if (detail.state === "refused") explain(demo);
+  });
+  client.addEventListener("bot_response", ({ detail }) => log.bot(detail));
+  client.addEventListener("user_message", ({ detail }) => log.another(detail));
+  client.addEventListener("typing", ({ detail }) => log.typing(detail.on));
+  client.addEventListener("acknowledged", ({ detail }) => log.acknowledged(detail.id));
   client.start();
 }
+
+// explain finds out why the chat was refused: the demo may be gone, or be
+// another one since this page was loaded.
+async function explain(demo) {
+  try {
+    const now = await describe();
+    if (now.bot_id !== demo.bot_id) location.reload();
+  } catch (err) {
+    if (err instanceof Refused && err.final) tell("refused", err.message);
+  }
+}
+
+const history = (offset, limit) => client.history(offset, limit);
 
 async function jwt(demo) {
   const answer = await fetch("api/users/sts", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ clientId: demo.client_id, identity: visitor, aud: "", isAnonymous: false }),
+    body: JSON.stringify({ clientId: demo.client_id, identity: who, aud: "", isAnonymous: false }),
   });
-  const json = await answer.json();
-  if (!answer.ok) throw new Refused(json.errors?.[0]?.msg ?? "no JWT", answer.status);
+  const json = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refused(json.errors?.[0]?.msg ?? "the server gave no JWT", answer.status);
   return json.jwt;
 }
 
-function nothing(why) {
-  status.textContent = why ?? "there is no demo here";
-  $("form").hidden = $("anew").hidden = true;
-}
-
-function mine(body, waiting) {
-  const li = document.createElement("li");
-  li.className = "entry mine";
-  const bubble = document.createElement("div");
-  bubble.className = "bubble";
-  bubble.textContent = body;
-  li.append(bubble);
-  if (waiting) {
-    const note = document.createElement("div");
-    note.className = "note";
-    note.textContent = "not sent yet";
-    li.append(note);
-  }
-  return li;
-}
-
-function fromBot(part) {
-  const li = document.createElement("li");
-  li.className = "entry";
-  const content = part?.component ? component(part.component, say) : null;
-  if (content) li.append(content);
-  else {
-    const bubble = document.createElement("div");
-    bubble.className = "bubble";
-    bubble.append(markdown(part?.cInfo?.body ?? ""));
-    li.append(bubble);
-  }
-  return li;
-}
-
-// fromHistory draws an item of the history, whose templates are JSON strings.
-function fromHistory(item) {
-  const body = item.components?.[0]?.data?.text ?? "";
-  if (item.type === "incoming") return mine(item.tags?.altText?.[0]?.value ?? body);
-  let part = { type: "text", payload: { text: body } };
-  if (body.startsWith("{")) {
-    try {
-      const parsed = JSON.parse(body);
-      if (parsed.type === "template" || parsed.type === "image") part = { type: parsed.type, payload: parsed };
-    } catch { /* ordinary text that begins with a brace */ }
-  }
-  return fromBot({ component: part });
-}
-
-function show(id, element, before) {
-  if (id && seen.has(id)) return;
-  if (id) seen.set(id, element);
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-  if (before) log.insertBefore(element, before);
-  else {
-    log.append(element);
-    if (atEnd) log.scrollTop = log.scrollHeight;
-  }
-}
-
-function typing(on) {
-  document.querySelector(".typing")?.remove();
-  if (!on) return;
-  const li = document.createElement("li");
-  li.className = "entry typing";
-  const bubble = document.createElement("div");
-  bubble.className = "bubble";
-  bubble.textContent = "writing";
-  li.append(bubble);
-  show(null, li);
-}
-
-async function older() {
-  if (loading) return;
-  loading = true;
-  try {
-    const first = read === 0;
-    const page = await client.history(read, PAGE);
-    const height = log.scrollHeight;
-    let anchor = log.firstChild;
-    for (const item of page.messages) show(item._id, fromHistory(item), anchor);
-    read += page.messages.length;
-    more = page.moreAvailable;
-    if (first) {
-      for (const m of client.unsent) show(m.id, mine(m.message.renderMsg ?? m.message.body, true));
-      log.scrollTop = log.scrollHeight;
-    } else log.scrollTop += log.scrollHeight - height;
-  } catch { /* the status line tells of the lost connection; scrolling asks again */ } finally {
-    loading = false;
-  }
-}
-
 function say(body, shown) {
-  const id = client.send(body, shown);
-  show(id, mine(shown ?? body, true));
-  log.scrollTop = log.scrollHeight;
+  log.unsent(unsent.write(body, shown));
+  client?.send();
+  log.toEnd();
+  // A quick reply goes with the click that used it, and the focus with it.
+  if (!document.activeElement || document.activeElement === document.body) text.focus({ preventScroll: true });
 }
 
-$("form").addEventListener("submit", (event) => {
+form.addEventListener("submit", (event) => {
   event.preventDefault();
   const body = text.value.trim();
-  if (!body || !client) return;
+  if (!body) return;
   text.value = "";
-  text.style.height = "";
+  grow();
   say(body);
   text.focus();
 });
-text.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+
+// Enter sends, Shift+Enter makes a line. A line break is stopped rather than a
+// key, because the keyboards of telephones tell no keys.
+let shift = false;
+text.addEventListener("keydown", (event) => { shift = event.shiftKey; });
+text.addEventListener("beforeinput", (event) => {
+  if (event.inputType !== "insertLineBreak" || shift || event.isComposing) return;
   event.preventDefault();
-  $("form").requestSubmit();
+  form.requestSubmit();
 });
-text.addEventListener("input", () => {
+
+function grow() {
   text.style.height = "auto";
-  text.style.height = `${text.scrollHeight}px`;
+  text.style.height = `${text.scrollHeight + text.offsetHeight - text.clientHeight}px`;
+}
+text.addEventListener("input", grow);
+
+$("log").addEventListener("scroll", () => {
+  if (client) log.scrolled(history).catch(() => { /* scrolling asks again */ });
 });
-log.addEventListener("scroll", () => { if (log.scrollTop < 60 && more) older(); });
+
+// The keyboard of a phone takes away from the height: stay at the end.
+addEventListener("resize", () => log.toEnd());
+
 $("anew").addEventListener("click", () => {
   client?.stop();
-  localStorage.removeItem("parley.visitor");
+  forget(who);
   location.reload();
 });
 
-begin().catch(() => {
-  status.textContent = "no connection - trying again";
-  status.dataset.state = "away";
-  setTimeout(() => location.reload(), 3000);
-});
+begin();

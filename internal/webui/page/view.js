@@ -67,9 +67,9 @@ export function markdown(text) {
 }
 
 // options draws buttons; press(value, title) is called for those that answer.
-function options(list, press) {
+function options(list, press, quick) {
   const row = document.createElement("div");
-  row.className = "options";
+  row.className = quick ? "options quick" : "options";
   for (const o of list ?? []) {
     if (o.url) {
       const a = link(o.title, o.url);
@@ -85,7 +85,8 @@ function options(list, press) {
 }
 
 function image(url, alt) {
-  const own = new URL(url, location.href);
+  let own;
+  try { own = new URL(url, location.href); } catch { return document.createTextNode(alt || String(url)); }
   if (own.origin === location.origin || own.protocol === "data:") {
     const img = document.createElement("img");
     img.src = own.href;
@@ -111,10 +112,14 @@ function template(t, press) {
   if (t.text) out.append(markdown(t.text));
   for (const e of t.elements ?? []) {
     const card = document.createElement("div");
+    card.className = "card";
     if (e.image_url) card.append(image(e.image_url, e.title));
-    card.append(element("strong", e.title ?? ""), element("p", e.subtitle ?? ""), options(e.buttons, press));
+    card.append(element("strong", e.title ?? ""));
+    if (e.subtitle) card.append(element("p", e.subtitle));
+    if (e.buttons?.length) card.append(options(e.buttons, press));
     out.append(card);
   }
-  out.append(options(t.buttons ?? t.quick_replies, press));
+  if (t.buttons?.length) out.append(options(t.buttons, press));
+  if (t.quick_replies?.length) out.append(options(t.quick_replies, press, true));
   return out;
 }

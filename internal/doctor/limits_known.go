@@ -1,12 +1,11 @@
-//go:build unix
+//go:build linux || darwin
 
 package doctor
 
 import (
 	"fmt"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // freeBytes is the space an ordinary user may still fill at a path, or at the
@@ -17,8 +16,8 @@ func freeBytes(path string) (uint64, bool) {
 		return 0, false
 	}
 	for {
-		var st unix.Statfs_t
-		if unix.Statfs(path, &st) == nil {
+		var st syscall.Statfs_t
+		if syscall.Statfs(path, &st) == nil {
 			return st.Bavail * uint64(st.Bsize), true
 		}
 		up := filepath.Dir(path)
@@ -34,8 +33,8 @@ func freeBytes(path string) (uint64, bool) {
 const fewFiles = 4096
 
 func openFiles() Finding {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return Finding{Name: "open_files", Level: OK, Text: "the limit of open files cannot be told here"}
 	}
 	f := Finding{Name: "open_files", Level: OK, Text: fmt.Sprintf("up to %d connections and files at once", uint64(limit.Cur))}

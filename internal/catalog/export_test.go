@@ -1,0 +1,4 @@
+package catalog
+
+// Label is label, for tests.
+var Label = label

@@ -1,0 +1,208 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/jackc/pgx/v5"
+
+	"parley/internal/store/sqlstore"
+)
+
+// engine is the writing connection.
+type engine struct {
+	config  *pgx.ConnConfig
+	logger  *slog.Logger
+	conn    *pgx.Conn
+	lookups map[*sqlstore.Lookup]string
+	changes map[*sqlstore.Change]string
+}
+
+var _ sqlstore.Engine = (*engine)(nil)
+
+// closeWithin bounds the goodbye to the server.
+const closeWithin = 2 * time.Second
+
+func openEngine(ctx context.Context, o Options) (*engine, error) {
+	config, err := pgx.ParseConfig(o.URL)
+	if err != nil {
+		return nil, badURL(err)
+	}
+	configure(config)
+	// The writer reads and writes by key only. Plans made while the tables
+	// were small must not scan them when they have grown.
+	for _, kind := range []string{"seqscan", "hashjoin", "mergejoin"} {
+		config.RuntimeParams["enable_"+kind] = "off"
+	}
+	e := &engine{config: config, logger: o.Logger, lookups: make(map[*sqlstore.Lookup]string), changes: make(map[*sqlstore.Change]string)}
+	for _, l := range sqlstore.Lookups() {
+		e.lookups[l] = lookupText(l)
+	}
+	for _, c := range sqlstore.Changes() {
+		e.changes[c] = changeText(c)
+	}
+	if e.conn, err = pgx.ConnectConfig(ctx, config); err != nil {
+		return nil, unavailable(err)
+	}
+	return e, nil
+}
+
+// Ready implements [sqlstore.Engine]: it connects again, with growing pauses,
+// until ctx ends.
+func (e *engine) Ready(ctx context.Context) error {
+	if !e.conn.IsClosed() {
+		return ctx.Err()
+	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 3*time.Second
+	lost := time.Now()
+	conn, err := backoff.Retry(ctx, func() (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, e.config) },
+		backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, next time.Duration) {
+			e.logger.Warn("the database cannot be reached", "error", err, "again_in", next)
+		}))
+	if err != nil {
+		return err
+	}
+	e.logger.Info("the database can be reached again", "after", time.Since(lost))
+	e.conn = conn
+	return nil
+}
+
+// Begin implements [sqlstore.Engine] in one round trip.
+func (e *engine) Begin(ctx context.Context, loads []sqlstore.Load) error {
+	var batch pgx.Batch
+	batch.Queue("BEGIN")
+	for _, load := range loads {
+		batch.Queue(e.lookups[load.Lookup], arrays(load.Match, load.Keys)...).Query(func(rows pgx.Rows) error {
+			for rows.Next() {
+				if err := load.Scan(rows); err != nil {
+					return fmt.Errorf("%s: %w", load.Name, err)
+				}
+			}
+			return rows.Err()
+		})
+	}
+	return e.send(ctx, &batch)
+}
+
+// Commit implements [sqlstore.Engine] in one round trip.
+func (e *engine) Commit(ctx context.Context, writes []sqlstore.Write) error {
+	var batch pgx.Batch
+	for _, write := range writes {
+		batch.Queue(e.changes[write.Change], arrays(write.Columns, write.Rows)...)
+	}
+	batch.Queue("COMMIT")
+	return e.send(ctx, &batch)
+}
+
+func (e *engine) send(ctx context.Context, batch *pgx.Batch) error {
+	ctx, cancel := context.WithTimeout(ctx, statementLimit)
+	defer cancel()
+	if err := e.conn.SendBatch(ctx, batch).Close(); err != nil {
+		return e.failed(err)
+	}
+	return nil
+}
+
+// failed rolls back and tells a lost connection from other errors.
+func (e *engine) failed(err error) error {
+	if !e.conn.IsClosed() {
+		e.Rollback()
+	}
+	if e.conn.IsClosed() {
+		return lostError{err}
+	}
+	if readOnly(err) {
+		// After a fail-over this is a standby; the address may lead to the
+		// new primary by now.
+		e.hangUp()
+	}
+	return err
+}
+
+// lostError is an error after which the connection is gone.
+type lostError struct{ error }
+
+func (l lostError) Unwrap() error { return l.error }
+
+// Rollback implements [sqlstore.Engine]. A connection that cannot roll back is
+// of no use any more.
+func (e *engine) Rollback() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	defer cancel()
+	if _, err := e.conn.Exec(ctx, "ROLLBACK"); err != nil {
+		e.hangUp()
+	}
+}
+
+func (e *engine) hangUp() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	defer cancel()
+	_ = e.conn.Close(ctx) // it is given up either way
+}
+
+func (e *engine) close() { e.hangUp() }
+
+// Alone implements [sqlstore.Engine].
+func (e *engine) Alone(ctx context.Context, work func(sqlstore.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*statementLimit)
+	defer cancel()
+	if _, err := e.conn.Exec(ctx, "BEGIN"); err != nil {
+		return e.failed(err)
+	}
+	done := false
+	defer func() {
+		if !done { // work panicked
+			e.Rollback()
+		}
+	}()
+	err := work(tx{e})
+	if err == nil {
+		_, err = e.conn.Exec(ctx, "COMMIT")
+	}
+	done = true
+	if err != nil {
+		return e.failed(err)
+	}
+	return nil
+}
+
+// tx is the open transaction of the engine.
+type tx struct{ *engine }
+
+// Query implements [sqlstore.Tx].
+func (t tx) Query(ctx context.Context, scan func(sqlstore.Row) error, query string, args ...any) error {
+	rows, err := t.conn.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Exec implements [sqlstore.Tx].
+func (t tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	tag, err := t.conn.Exec(ctx, query, args...)
+	return tag.RowsAffected(), err
+}
+
+// Clock implements [sqlstore.Engine].
+func (e *engine) Clock() string {
+	return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+}
+
+// SkipLocked implements [sqlstore.Engine].
+func (e *engine) SkipLocked(alias string) string {
+	return "FOR NO KEY UPDATE OF " + alias + " SKIP LOCKED"
+}
+
+// Diagnose implements [sqlstore.Engine].
+func (e *engine) Diagnose(err error) sqlstore.Diagnosis { return diagnose(err) }

@@ -1,0 +1,109 @@
+// Package faults breaks a running Parley in every way we know and looks at what
+// is left. Each test has a short form, which `make test` runs, and some a long
+// one for `make soak`.
+package faults
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"parley/internal/channel/rtm/rtmtest"
+	"parley/internal/testkit/crowd"
+	"parley/internal/testkit/pgtest"
+	"parley/internal/testkit/program"
+)
+
+var (
+	parley program.Binary
+	pg     = pgtest.New(pgtest.Options{})
+)
+
+func TestMain(m *testing.M) {
+	if ran, code := actAsServer(); ran {
+		os.Exit(code)
+	}
+	code := parley.Main(m)
+	if err := pg.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "close PostgreSQL:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// soak reports whether the long forms are asked for.
+func soak() bool { return os.Getenv("PARLEY_SOAK") != "" }
+
+// either picks the short or the long form of a number.
+func either[V any](short, long V) V {
+	if soak() {
+		return long
+	}
+	return short
+}
+
+// onEngines runs a test with SQLite and with PostgreSQL. env chooses the
+// database and keeps the log short.
+func onEngines(t *testing.T, test func(t *testing.T, env []string)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, quiet()) })
+	t.Run("postgres", func(t *testing.T) { test(t, quiet("PARLEY_DATABASE="+pg.Database(t))) })
+}
+
+func quiet(env ...string) []string { return append(env, "PARLEY_LOG_LEVEL=warn") }
+
+// demo reads the demo app of a server that has just begun.
+func demo(t *testing.T, server *program.Server) crowd.App {
+	t.Helper()
+	app, err := crowd.Demo(server.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+func adminOf(server *program.Server, env []string) crowd.Admin {
+	return crowd.Admin{Binary: &parley, Data: server.Data, Env: env}
+}
+
+// within is a context for one exchange with the server.
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// login opens a listening socket for somebody new and takes the welcome.
+func login(t *testing.T, client *rtmtest.Client) (*rtmtest.Socket, string) {
+	t.Helper()
+	s, granted, err := client.Login(within(t, 15*time.Second))
+	if err != nil {
+		t.Fatalf("log in as %s: %v", client.User, err)
+	}
+	t.Cleanup(func() { _ = s.Drop() }) // the test may have ended it
+	s.Listen()
+	if _, err := s.ExpectType(within(t, 15*time.Second), "bot_response"); err != nil {
+		t.Fatalf("the welcome: %v", err)
+	}
+	return s, granted.Authorization.AccessToken
+}
+
+// exchange says something, wants its ack and an answer, and returns the time
+// both took.
+func exchange(t *testing.T, s *rtmtest.Socket, id int64, text string) time.Duration {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	began := time.Now()
+	if err := s.Say(ctx, id, text); err != nil {
+		t.Fatalf("say %q: %v", text, err)
+	}
+	if _, err := s.ExpectAck(ctx, fmt.Sprint(id)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ExpectType(ctx, "bot_response"); err != nil {
+		t.Fatal(err)
+	}
+	return time.Since(began)
+}
