@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +27,7 @@ import (
 	"parley/internal/httpd"
 	"parley/internal/live"
 	"parley/internal/secret"
+	"parley/internal/socket"
 	"parley/internal/store"
 	"parley/internal/telemetry"
 )
@@ -76,10 +76,12 @@ type App struct {
 
 // How long the parts may take to end.
 const (
-	requestGrace = 10 * time.Second
-	turnGrace    = 10 * time.Second
-	socketGrace  = 5 * time.Second
-	partGrace    = 5 * time.Second
+	// Together the first three stay below the ten seconds after which service
+	// managers commonly kill.
+	requestGrace = 3 * time.Second
+	turnGrace    = 3 * time.Second
+	socketGrace  = 2 * time.Second
+	partGrace    = 2 * time.Second
 	storeGrace   = 30 * time.Second
 )
 
@@ -206,6 +208,7 @@ func (a *App) beginTalk(context.Context) error {
 		Ready:   a.store.Ping,
 		Logger:  a.Logger,
 		Metrics: a.metrics,
+		Sockets: socket.Options{MaxSessions: maxSockets()},
 		Now:     a.Now,
 	})
 	if err != nil {
@@ -326,11 +329,9 @@ func (a *App) beginServing(context.Context) error {
 	if err := a.writeDemo(); err != nil {
 		return errors.Join(err, a.Listener.Close())
 	}
-	mux := http.NewServeMux()
-	a.publicRoutes(mux)
 	server, err := httpd.Start(httpd.Options{
 		Listener: a.Listener, CertFile: a.Settings.TLS.Cert, KeyFile: a.Settings.TLS.Key,
-		Handler: a.requests.Wrap("public", mux), Logger: a.Logger,
+		Handler: a.requests.Wrap("public", a.publicRoutes()), Logger: a.Logger,
 	})
 	if err != nil {
 		return err

@@ -75,7 +75,7 @@ func Offline(ctx context.Context, o Options) (_ http.Handler, closer func() erro
 // Restore makes a data folder, or an empty database, from a backup.
 func Restore(ctx context.Context, s config.Settings, backup string) error {
 	if s.Database.Set() {
-		return postgres.Restore(ctx, s.Database.Reveal(), backup)
+		return postgres.Restore(ctx, backup, s.Database.Reveal())
 	}
 	if err := sqlite.Restore(ctx, backup, s.Data); err != nil {
 		return fmt.Errorf("restore: %w", err)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"syscall"
 
 	"parley/internal/adminapi"
 	"parley/internal/catalog"
@@ -20,13 +21,40 @@ import (
 )
 
 // publicRoutes puts together what the public port answers. Unknown paths are
-// the RTM driver's: its clients expect JSON there too.
-func (a *App) publicRoutes(mux *http.ServeMux) {
+// the RTM driver's: its clients expect JSON there too. Slashes are collapsed
+// before any mux sees the path: clients write "//api/rtm/start", and the mux's
+// redirect would break their POST and preflight.
+func (a *App) publicRoutes() http.Handler {
+	mux := http.NewServeMux()
 	webui.Register(mux, demoPage{a})
-	mux.Handle("/", a.rtm.Handler())
+	sdk := a.rtm.Handler()
+	mux.Handle("/", sdk)
 	if a.Settings.AdminListen == "" {
 		a.operatorRoutes(mux)
 	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path := rtm.CleanPath(r.URL.Path); path != r.URL.Path {
+			r.URL.Path, r.URL.RawPath = path, ""
+		}
+		if rtm.Owns(r.URL.Path) && (r.URL.Path != webui.JWTPath || r.Method != http.MethodPost) {
+			sdk.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// sparedFiles are left for everything that is not a socket: the database,
+// requests, the log.
+const sparedFiles = 1000
+
+// maxSockets follows from the limit of open files: each socket is one.
+func maxSockets() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > 1<<20 {
+		return 1 << 20
+	}
+	return max(int(limit.Cur)-sparedFiles, int(limit.Cur)/2)
 }
 
 // operatorRoutes are for whoever runs the process.

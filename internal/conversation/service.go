@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"parley/internal/assistant"
@@ -137,6 +138,8 @@ type Service struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	slots   chan struct{}
+	// draining is set when no further turn may begin.
+	draining atomic.Bool
 }
 
 var _ channel.Gateway = (*Service)(nil)

@@ -25,6 +25,7 @@ func (s *Service) Run(ctx context.Context, grace time.Duration) {
 		s.claimDue(ctx)
 		select {
 		case <-ctx.Done():
+			s.draining.Store(true)
 			s.drain(grace)
 			return
 		case <-tick.C:
@@ -86,6 +87,10 @@ func (s *Service) start(turn chat.Turn, owner store.Owner) {
 			return
 		}
 		for next := &turn; next != nil; {
+			if next != &turn && s.draining.Load() {
+				s.postpone(*next, owner, 0, "the node stopped", false)
+				return
+			}
 			next = s.run(*next, owner)
 		}
 	}()

@@ -41,6 +41,9 @@ type Demo interface {
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+// JWTPath is where client SDKs ask for a JWT.
+const JWTPath = "/api/users/sts"
+
 // Register adds the pages to the mux.
 func Register(mux *http.ServeMux, demo Demo) {
 	page, err := fs.Sub(files, "page")
@@ -61,7 +64,7 @@ func Register(mux *http.ServeMux, demo Demo) {
 		mux.HandleFunc("GET /"+f, serve)
 	}
 	mux.HandleFunc("GET /demo.json", func(w http.ResponseWriter, _ *http.Request) { describe(w, demo) })
-	mux.HandleFunc("POST /api/users/sts", func(w http.ResponseWriter, r *http.Request) { sign(w, r, demo) })
+	mux.HandleFunc("POST "+JWTPath, func(w http.ResponseWriter, r *http.Request) { sign(w, r, demo) })
 }
 
 // pageFiles are the names of what the page loads.

@@ -122,7 +122,9 @@ func testTalk(t *testing.T, c chat, url string, demo app) {
 	c.clickOption("button", title)
 	c.say("quick replies")
 	title = c.Text("#log .entry:last-child .quick button")
-	c.Screenshot("demo-talk")
+	c.Resize(820, 860)
+	c.Screenshot("demo") // docs/images/demo.png
+	c.Resize(1280, 800)
 	c.clickOption("quick", title)
 	if n := browser.Eval[int](c.Page, `[...document.querySelectorAll(".quick")].filter(e => e.checkVisibility() && !e.closest(".entry:last-child")).length`); n != 0 {
 		t.Error("the quick replies are still offered after one was taken")

@@ -24,6 +24,11 @@ func TestWebSDK(t *testing.T) {
 
 	t.Run("a talk as in the vendor's sample", func(t *testing.T) { testSDKTalk(t, b.For(t), server, demo, site) })
 	t.Run("history", func(t *testing.T) { testSDKHistory(t, b.For(t), server, demo, site) })
+	t.Run("a base address with a slash", func(t *testing.T) {
+		// Integrators write it with and without; the SDK then asks for //api/...
+		w := openWindow(t, b.For(t), site.page(demo, server.URL+"/", server.URL+"//api/users/sts", "slash"))
+		w.say("Hi")
+	})
 	t.Run("two tabs", func(t *testing.T) { testSDKTabs(t, b.For(t), server, demo, site) })
 	t.Run("a lost connection", func(t *testing.T) { testSDKLostConnection(t, b.For(t), server, demo, site) })
 	t.Run("a wrong JWT", func(t *testing.T) { testSDKWrongJWT(t, b.For(t), server, demo, site) })
@@ -42,7 +47,7 @@ func testSDKTalk(t *testing.T, tabs *browser.Tabs, server *program.Server, demo 
 	title := strings.TrimSpace(w.Text(button))
 	value := browser.Eval[string](w.Page, `document.querySelector("`+button+`").getAttribute("value")`)
 	n := w.theirs()
-	w.Click(button)
+	w.press(button)
 	w.answer(n + 1)
 	if w.times(true, title) != 1 {
 		t.Errorf("after a click the user does not see %q as their own words: %+v", title, w.lines())
@@ -53,7 +58,7 @@ func testSDKTalk(t *testing.T, tabs *browser.Tabs, server *program.Server, demo 
 	reply := strings.TrimSpace(w.Text(quick))
 	n = w.theirs()
 	w.Screenshot("sdk-talk")
-	w.Click(quick)
+	w.press(quick)
 	w.answer(n + 1)
 	if w.times(true, reply) != 1 {
 		t.Errorf("after a click the user does not see %q as their own words: %+v", reply, w.lines())
@@ -69,6 +74,12 @@ func testSDKTalk(t *testing.T, tabs *browser.Tabs, server *program.Server, demo 
 	}
 	if !slices.ContainsFunc(all, func(s said) bool { return s.Type == "incoming" && s.text() == value && s.shown() == title }) {
 		t.Errorf("no click on %q with the value %q in the history:\n%s", title, value, texts(all))
+	}
+	// Customers' own hooks (JWTAsertion) ask with JSON, which is preflighted.
+	if jwt := browser.Eval[string](w.Page, `fetch("`+server.URL+`/api/users/sts", {
+		method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ identity: "talker" }),
+	}).then(r => r.json()).then(answer => answer.jwt)`); strings.Count(jwt, ".") != 2 {
+		t.Errorf("a page elsewhere gets the JWT %q", jwt)
 	}
 	onlyAsks(t, w.Page, site.URL, server.URL)
 	w.noErrors()
@@ -103,7 +114,7 @@ func testSDKHistory(t *testing.T, tabs *browser.Tabs, server *program.Server, de
 	w := openWindow(t, tabs, address)
 	w.say("buttons")
 	n := w.theirs()
-	w.Click(".buttonTmplContentChild[type=postback]")
+	w.press(".buttonTmplContentChild[type=postback]")
 	w.answer(n + 1)
 	w.say("Hi")
 

@@ -76,7 +76,7 @@ func TestDiskFull(t *testing.T) {
 	wait.Succeed(t, 2*time.Minute, func() error {
 		from := time.Now()
 		before := people.Acked()
-		if status, _ := get(t.Context(), server.URL+"/readyz"); status == http.StatusOK {
+		if status, _ := crowd.Get(t.Context(), server.URL+"/readyz"); status == http.StatusOK {
 			return fmt.Errorf("/readyz says that all is well, %d messages are acknowledged", before)
 		}
 		for time.Since(from) < time.Second {
@@ -93,7 +93,7 @@ func TestDiskFull(t *testing.T) {
 	if n := people.AckedBetween(full, roomy); n > 0 {
 		t.Errorf("%d messages were acknowledged on a full disk", n)
 	}
-	if status, _ := get(t.Context(), server.URL+"/healthz"); status != http.StatusOK {
+	if status, _ := crowd.Get(t.Context(), server.URL+"/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz answers %d", status)
 	}
 	if log := server.Logs(); !strings.Contains(log, "full") && !strings.Contains(log, "no space") {
@@ -135,7 +135,7 @@ func TestKilledOnFullDisk(t *testing.T) {
 	people.WaitAcked(100, time.Minute)
 	fill(t, disk, 64<<10)
 	wait.Succeed(t, 2*time.Minute, func() error {
-		if status, _ := get(t.Context(), server.URL+"/readyz"); status == http.StatusOK {
+		if status, _ := crowd.Get(t.Context(), server.URL+"/readyz"); status == http.StatusOK {
 			return errors.New("/readyz says that all is well")
 		}
 		return nil

@@ -2,44 +2,21 @@ package faults
 
 import (
 	"bufio"
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
+	"parley/internal/testkit/crowd"
 	"parley/internal/testkit/program"
 )
-
-// get asks for a page and returns status and body; status 0 is no answer.
-func get(ctx context.Context, url string) (int, string) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, err.Error()
-	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return 0, err.Error()
-	}
-	return resp.StatusCode, string(body)
-}
 
 // metric reads one sample, named as /metrics writes it; 0 when it is not there.
 func metric(t *testing.T, server *program.Server, name string) float64 {
 	t.Helper()
-	status, body := get(t.Context(), server.URL+"/metrics")
+	status, body := crowd.Get(t.Context(), server.URL+"/metrics")
 	if status != http.StatusOK {
 		t.Fatalf("/metrics: %d %s", status, body)
 	}

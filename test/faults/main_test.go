@@ -77,33 +77,19 @@ func within(t *testing.T, d time.Duration) context.Context {
 // login opens a listening socket for somebody new and takes the welcome.
 func login(t *testing.T, client *rtmtest.Client) (*rtmtest.Socket, string) {
 	t.Helper()
-	s, granted, err := client.Login(within(t, 15*time.Second))
-	if err != nil {
-		t.Fatalf("log in as %s: %v", client.User, err)
-	}
-	t.Cleanup(func() { _ = s.Drop() }) // the test may have ended it
-	s.Listen()
-	if _, err := s.ExpectType(within(t, 15*time.Second), "bot_response"); err != nil {
-		t.Fatalf("the welcome: %v", err)
-	}
-	return s, granted.Authorization.AccessToken
+	return crowd.Visit(t, client)
 }
 
 // exchange says something, wants its ack and an answer, and returns the time
 // both took.
 func exchange(t *testing.T, s *rtmtest.Socket, id int64, text string) time.Duration {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	began := time.Now()
-	if err := s.Say(ctx, id, text); err != nil {
-		t.Fatalf("say %q: %v", text, err)
-	}
-	if _, err := s.ExpectAck(ctx, fmt.Sprint(id)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.ExpectType(ctx, "bot_response"); err != nil {
-		t.Fatal(err)
-	}
-	return time.Since(began)
+	_, took := crowd.Exchange(t, s, id, text)
+	return took
+}
+
+// keepsSecrets searches everything a server has logged for secrets.
+func keepsSecrets(t *testing.T, server *program.Server, app crowd.App, tokens ...string) {
+	t.Helper()
+	crowd.NoSecrets(t, server.Logs(), append(tokens, app.Secret)...)
 }

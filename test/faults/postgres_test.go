@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -62,24 +61,21 @@ func TestDatabaseGone(t *testing.T) {
 			if server.PID() != pid || !server.Running() {
 				t.Error("the server did not live through it")
 			}
-			keepsSecrets(t, server, app, append(people.Tokens(), databasePassword)...)
+			keepsSecrets(t, server, app, people.Tokens()...)
 		})
 	}
 }
-
-// databasePassword stands in no log.
-const databasePassword = "a-password-nobody-should-see"
 
 // withoutDatabase looks at what a server answers whose database is away.
 func withoutDatabase(t *testing.T, server *program.Server, app crowd.App) {
 	t.Helper()
 	wait.Succeed(t, 10*time.Second, func() error {
-		if status, body := get(t.Context(), server.URL+"/readyz"); status != http.StatusServiceUnavailable {
+		if status, body := crowd.Get(t.Context(), server.URL+"/readyz"); status != http.StatusServiceUnavailable {
 			return fmt.Errorf("/readyz answers %d %s", status, body)
 		}
 		return nil
 	}, "/readyz to say that the server is not ready")
-	if status, _ := get(t.Context(), server.URL+"/healthz"); status != http.StatusOK {
+	if status, _ := crowd.Get(t.Context(), server.URL+"/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz answers %d: somebody would restart a server that only waits", status)
 	}
 	// A grant needs no database; whoever starts a socket is asked to come again.
@@ -119,5 +115,3 @@ func onlyHonest(t *testing.T, people *crowd.Crowd) {
 	}
 	t.Logf("%d notices were shown", told)
 }
-
-func isJSON(text string) bool { return json.Valid([]byte(text)) }

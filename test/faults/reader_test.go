@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"parley/internal/channel/rtm/rtmtest"
+	"parley/internal/testkit/crowd"
 	"parley/internal/testkit/program"
 	"parley/internal/testkit/wait"
 )
@@ -45,7 +46,7 @@ func TestSlowReader(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the reader was not dropped after %d long messages", id)
 		}
-		say(t, talker, id, fmt.Sprintf("%d %s", id, long))
+		crowd.Say(t, talker, id, fmt.Sprintf("%d %s", id, long))
 		if id%10 == 0 {
 			slowest = max(slowest, exchange(t, bystander, id, "Hi"))
 		}
@@ -70,19 +71,6 @@ func TestSlowReader(t *testing.T) {
 	t.Cleanup(func() { _ = back.Drop() })
 	back.Listen()
 	exchange(t, back, 2_000_000, "Hi")
-}
-
-// say sends one message and wants its ack.
-func say(t *testing.T, s *rtmtest.Socket, id int64, text string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	if err := s.Say(ctx, id, text); err != nil {
-		t.Fatalf("say: %v", err)
-	}
-	if _, err := s.ExpectAck(ctx, fmt.Sprint(id)); err != nil {
-		t.Fatalf("%.300s", err)
-	}
 }
 
 // TestFlood has one person send far more than can be stored at once. They are

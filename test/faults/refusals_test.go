@@ -167,3 +167,25 @@ func changeDatabase(ctx context.Context, data string, env []string, text string)
 	_, err = db.ExecContext(ctx, text)
 	return errors.Join(err, db.Close())
 }
+
+// TestUnreachableDatabase is refused without a word of the password.
+func TestUnreachableDatabase(t *testing.T) {
+	const password = "a-password-nobody-should-see"
+	for name, host := range map[string]string{"nobody listens": freeport.Addr(t), "no such host": "database.invalid:5432"} {
+		t.Run(name, func(t *testing.T) {
+			env := quiet("PARLEY_DATABASE=postgres://parley:" + password + "@" + host + "/parley?connect_timeout=2")
+			got := parley.Run(t, env, "serve", "--listen", freeport.Addr(t), "--data", t.TempDir())
+			said := got.Stdout + got.Stderr
+			if got.Code <= 0 {
+				t.Errorf("the exit code is %d, want a failure", got.Code)
+			}
+			host, _, _ := strings.Cut(host, ":")
+			if !strings.Contains(said, host) || !strings.Contains(strings.ToLower(said), "database") {
+				t.Errorf("the refusal names neither database nor host:\n%s", said)
+			}
+			if strings.Contains(said, password) {
+				t.Errorf("the refusal shows the password:\n%s", said)
+			}
+		})
+	}
+}

@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -62,26 +64,48 @@ func serveSlow(ctx context.Context, args []string) error {
 	return a.Run(ctx)
 }
 
+var (
+	slowBinary program.Binary
+	slowOnce   sync.Once
+)
+
+// startSlowly starts a server that knows the slow assistant, without a channel
+// that uses it.
+func startSlowly(t *testing.T, o program.Options) *program.Server {
+	t.Helper()
+	slowOnce.Do(func() {
+		// The kit takes the binary's name from the environment, once.
+		ordinary := parley.Path(t)
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []func() error{
+			func() error { return os.Setenv("PARLEY_BIN", self) },
+			func() error { slowBinary.Path(t); return nil },
+			func() error { return os.Setenv("PARLEY_BIN", ordinary) },
+		} {
+			if err := step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	o.Env = append(slices.Clone(o.Env), slowServer+"=1")
+	return slowBinary.Serve(t, o)
+}
+
 // serveSlowly starts a server whose only app is answered by the slow assistant,
 // after delay.
 func serveSlowly(t *testing.T, delay time.Duration, o program.Options) (*program.Server, crowd.App) {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PARLEY_BIN", self)
-	var binary program.Binary
-	binary.Path(t) // takes the name now
-	t.Setenv("PARLEY_BIN", parley.Path(t))
-	o.Env = append(o.Env, slowServer+"=1")
-	server := binary.Serve(t, o)
+	server := startSlowly(t, o)
 	a := crowd.App{
 		BaseURL: server.URL, ClientID: "cs-slow", Secret: "0123456789abcdef0123456789abcdef",
 		BotName: "Slow", BotID: "st-slow",
 	}
-	catalog := filepath.Join(t.TempDir(), "catalog.yaml")
-	text := fmt.Sprintf(`assistants:
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "slow.txt"), []byte(delay.String()))
+	write(t, filepath.Join(dir, "catalog.yaml"), fmt.Appendf(nil, `assistants:
   slow: { kind: slow, definition: slow.txt }
 channels:
   slow:
@@ -89,13 +113,8 @@ channels:
     assistant: slow
     bot: { id: %s, name: %s }
     apps: [{ id: %s, secret: %s }]
-`, a.BotID, a.BotName, a.ClientID, a.Secret)
-	for name, content := range map[string]string{catalog: text, filepath.Join(filepath.Dir(catalog), "slow.txt"): delay.String()} {
-		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	applied := parley.Run(t, o.Env, "apply", "-f", catalog, "--data", server.Data)
+`, a.BotID, a.BotName, a.ClientID, a.Secret))
+	applied := parley.Run(t, o.Env, "apply", "-f", filepath.Join(dir, "catalog.yaml"), "--data", server.Data)
 	if applied.Code != 0 {
 		t.Fatalf("apply: %s%s", applied.Stdout, applied.Stderr)
 	}

@@ -1,10 +1,11 @@
 package rtm_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -32,39 +33,48 @@ func BenchmarkTurn(b *testing.B) {
 	for _, conns := range []int{1, 100} {
 		b.Run(fmt.Sprint(conns, "_sockets"), func(b *testing.B) {
 			k := benchKit(b)
-			sockets := make(chan *rtmtest.Socket, conns)
+			var sockets []*rtmtest.Socket
 			for i := range conns {
 				s, _, err := k.client(fmt.Sprint("user-", i)).Login(b.Context())
 				if err != nil {
 					b.Fatal(err)
 				}
+				defer func() { _ = s.Drop() }()
 				if _, err := s.Read(b.Context()); err != nil { // the welcome
 					b.Fatal(err)
 				}
-				sockets <- s
+				sockets = append(sockets, s)
 			}
-			var id atomic.Int64
-			b.SetParallelism((conns + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0))
 			b.ReportAllocs()
 			b.ResetTimer()
-			b.RunParallel(func(pb *testing.PB) {
-				s := <-sockets
-				defer func() { _ = s.Drop() }()
-				for pb.Next() {
-					if err := s.Say(b.Context(), id.Add(1), "Hi"); err != nil {
-						b.Error(err)
-						return
-					}
-					for range 2 {
-						if _, err := s.Read(b.Context()); err != nil {
+			var todo atomic.Int64
+			var work sync.WaitGroup
+			for _, s := range sockets {
+				work.Go(func() {
+					for id := todo.Add(1); id <= int64(b.N); id = todo.Add(1) {
+						if err := turn(b.Context(), s, id); err != nil {
 							b.Error(err)
 							return
 						}
 					}
-				}
-			})
+				})
+			}
+			work.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "turns/s")
 		})
 	}
+}
+
+func turn(ctx context.Context, s *rtmtest.Socket, id int64) error {
+	if err := s.Say(ctx, id, "Hi"); err != nil {
+		return err
+	}
+	for range 2 { // ack and answer
+		if _, err := s.Read(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // BenchmarkLogin is grant, start and upgrade.

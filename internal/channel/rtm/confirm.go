@@ -40,14 +40,6 @@ type position struct {
 	watched bool
 }
 
-// prober is a socket that can tell how far its peer has answered.
-type prober interface {
-	// Ping has a ping written behind everything queued, carrying mark.
-	Ping(mark int64)
-	// Answered returns the highest mark whose pong has arrived.
-	Answered() int64
-}
-
 // confirmations are the sessions whose position is to be looked after.
 type confirmations struct {
 	mu       sync.Mutex
@@ -140,16 +132,13 @@ func (s *session) look(now time.Time, last bool) (seq int64, write bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := &s.confirm
-	peer, asks := s.wire.(prober)
-	if asks {
-		p.known = max(p.known, min(peer.Answered(), s.last))
-		if s.last > p.asked && !s.closed {
-			p.asked = s.last
-			peer.Ping(s.last)
-		}
+	p.known = max(p.known, min(s.wire.Answered(), s.last))
+	if s.last > p.asked && !s.closed {
+		p.asked = s.last
+		s.wire.Ping(s.last)
 	}
 	unwritten := p.known > p.stored
-	if !unwritten && (s.closed || !asks || p.known >= s.last) {
+	if !unwritten && (s.closed || p.known >= s.last) {
 		s.d.confirming.forgetLocked(s)
 		return 0, false
 	}

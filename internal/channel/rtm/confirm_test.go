@@ -4,23 +4,10 @@ import (
 	"testing"
 
 	"parley/internal/chat"
-	"parley/internal/socket"
 	"parley/internal/testkit/wait"
 )
 
-// probes tells whether the socket package can carry a mark in its pings.
-func probes() bool {
-	_, ok := any((*socket.Session)(nil)).(interface {
-		Ping(mark int64)
-		Answered() int64
-	})
-	return ok
-}
-
 func TestPongConfirms(t *testing.T) {
-	if !probes() {
-		t.Skip("the socket cannot carry a mark in its pings")
-	}
 	k := start(t, nil)
 	s, token := k.login("ann")
 	k.must(s.ExpectText(k.ctx, "bot_response", "Hello!"))

@@ -69,17 +69,32 @@ type wireFrame struct {
 	MessageID       ifText          `json:"messageId"`
 	ReplyTo         json.RawMessage `json:"replyto"`
 	Key             ifText          `json:"key"`
-	Message         json.RawMessage `json:"message"`
+	Message         *wireMessage    `json:"message"`
 	Meta            json.RawMessage `json:"meta"`
 	CustomData      json.RawMessage `json:"customData"`
 }
 
 type wireMessage struct {
-	Body        json.RawMessage `json:"body"`
+	Body        wireText        `json:"body"`
 	RenderMsg   ifText          `json:"renderMsg"`
 	Attachments json.RawMessage `json:"attachments"`
 	CustomData  json.RawMessage `json:"customData"`
 	Params      json.RawMessage `json:"params"`
+}
+
+// wireText is text that must be text where it is there at all.
+type wireText struct {
+	text  string
+	wrong bool
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (t *wireText) UnmarshalJSON(b []byte) error {
+	var s ifText
+	err := s.UnmarshalJSON(b)
+	t.text = string(s)
+	t.wrong = b[0] != '"' && string(b) != "null"
+	return err
 }
 
 var errNotObject = errors.New("the frame is not a JSON object")
@@ -95,7 +110,8 @@ func readFrame(p []byte) (frame, error) {
 		return frame{}, errors.New("the frame is not valid JSON")
 	}
 	var w wireFrame
-	if err := json.Unmarshal(raw, &w); err != nil {
+	var wrong *json.UnmarshalTypeError
+	if err := json.Unmarshal(raw, &w); err != nil && !errors.As(err, &wrong) {
 		return frame{}, errors.New("the frame is not valid JSON")
 	}
 	f := frame{id: clientID(w.ClientMessageID, w.ID), android: w.Client == "Android", raw: raw}
@@ -112,6 +128,9 @@ func readFrame(p []byte) (frame, error) {
 	case w.Event != "":
 		f.event(&w)
 	case w.ResourceID == "/bot.message" || w.ResourceID == "":
+		if wrong != nil {
+			return f, errors.New(wrong.Field + " is not an object")
+		}
 		err = f.message(&w)
 	default:
 		f.why = "its resourceid is not known"
@@ -172,19 +191,14 @@ func (f *frame) event(w *wireFrame) {
 }
 
 func (f *frame) message(w *wireFrame) error {
-	var m wireMessage
-	if len(w.Message) > 0 && string(w.Message) != "null" {
-		if err := json.Unmarshal(w.Message, &m); err != nil {
-			return errors.New("message is not an object")
-		}
+	m := w.Message
+	if m == nil {
+		m = &wireMessage{}
 	}
-	var body string
-	if len(m.Body) > 0 && string(m.Body) != "null" {
-		if err := json.Unmarshal(m.Body, &body); err != nil {
-			return errors.New("message.body is not text")
-		}
+	if m.Body.wrong {
+		return errors.New("message.body is not text")
 	}
-	body, shown := cleanText(body), cleanText(string(m.RenderMsg))
+	body, shown := cleanText(m.Body.text), cleanText(string(m.RenderMsg))
 	f.files = isFilled(m.Attachments)
 	if strings.TrimSpace(body) == "" {
 		body = shown
@@ -205,7 +219,7 @@ func (f *frame) message(w *wireFrame) error {
 	if strings.TrimSpace(shown) != "" && shown != body {
 		f.content = chat.ClickContent(body, shown)
 	}
-	f.content.Custom = customOf(w, &m)
+	f.content.Custom = customOf(w, m)
 	f.lang = metaLang(w.Meta)
 	return nil
 }
@@ -221,30 +235,31 @@ func isFilled(raw json.RawMessage) bool {
 
 // customOf keeps what the app sent beside its message for the assistant.
 func customOf(w *wireFrame, m *wireMessage) json.RawMessage {
-	custom := struct {
-		CustomData json.RawMessage `json:"customData,omitempty"`
-		Params     json.RawMessage `json:"params,omitempty"`
-		Meta       json.RawMessage `json:"meta,omitempty"`
-	}{}
-	for _, from := range []json.RawMessage{w.CustomData, m.CustomData} {
-		if isFilled(from) {
-			custom.CustomData = from
+	custom := m.CustomData
+	if !isFilled(custom) {
+		custom = w.CustomData
+	}
+	// The parts are valid JSON already.
+	var b []byte
+	for _, part := range []struct {
+		name string
+		raw  json.RawMessage
+	}{{`"customData":`, custom}, {`"params":`, m.Params}, {`"meta":`, w.Meta}} {
+		if !isFilled(part.raw) {
+			continue
 		}
+		if b == nil {
+			b = make([]byte, 0, len(custom)+len(m.Params)+len(w.Meta)+40)
+			b = append(b, '{')
+		} else {
+			b = append(b, ',')
+		}
+		b = append(append(b, part.name...), part.raw...)
 	}
-	if isFilled(m.Params) {
-		custom.Params = m.Params
-	}
-	if isFilled(w.Meta) {
-		custom.Meta = w.Meta
-	}
-	if custom.CustomData == nil && custom.Params == nil && custom.Meta == nil {
+	if b == nil {
 		return nil
 	}
-	b, err := json.Marshal(custom)
-	if err != nil {
-		return nil
-	}
-	return b
+	return append(b, '}')
 }
 
 func metaLang(meta json.RawMessage) string {

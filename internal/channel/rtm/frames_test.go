@@ -199,7 +199,7 @@ func TestHistoryItems(t *testing.T) {
 		skip                 bool
 	}{
 		{name: "contact", typ: "incoming", text: "Hi", entry: entry(chat.ByContact, chat.TextContent("Hi"))},
-		{name: "click", typ: "incoming", text: "check balance", alt: "Balance", entry: entry(chat.ByContact, chat.ClickContent("check balance", "Balance"))},
+		{name: "click", typ: "incoming", text: "Balance", alt: "Balance", entry: entry(chat.ByContact, chat.ClickContent("check balance", "Balance"))},
 		{name: "assistant", typ: "outgoing", text: "Hello", entry: entry(chat.ByAssistant, chat.TextContent("Hello"))},
 		{name: "template", typ: "outgoing", entry: entry(chat.ByAssistant, chat.ChoicesContent("C", chat.StyleButtons, chat.Option{Title: "A", Value: "a"})),
 			text: `{"type":"template","payload":{"template_type":"button","text":"C","buttons":[{"type":"postback","title":"A","payload":"a"}]}}`},

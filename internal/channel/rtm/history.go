@@ -163,11 +163,13 @@ func itemOf(conv chat.Conversation, b *bot, user string, e *chat.Entry) (history
 	}
 	if e.Author.Kind == chat.ByContact {
 		item.Type = "incoming"
-		if !e.Deleted {
-			text = e.Content.Input()
-		}
-		if shown := e.Content.Display(); !e.Deleted && shown != text {
-			item.Tags.AltText = append(item.Tags.AltText, historyTag{Name: "text", Value: shown})
+		if c := e.Content; !e.Deleted {
+			// W10 shows this text and never looks at altText, so for a click it is
+			// the title too, and not the value behind it.
+			text = c.Display()
+			if c.Click != nil && text != c.Input() {
+				item.Tags.AltText = append(item.Tags.AltText, historyTag{Name: "text", Value: text})
+			}
 		}
 	}
 	if strings.TrimSpace(text) == "" && item.Type == "outgoing" {

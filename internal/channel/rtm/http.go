@@ -29,7 +29,7 @@ var owned = []string{
 // clients write "//api/rtm/start" and "/api//attachment/file", and a redirect,
 // the habit of common routers, breaks their POST and preflight.
 func Owns(path string) bool {
-	path = collapse(path)
+	path = CleanPath(path)
 	for _, prefix := range owned {
 		if strings.HasPrefix(path, prefix) {
 			return true
@@ -38,8 +38,8 @@ func Owns(path string) bool {
 	return false
 }
 
-// collapse turns every run of slashes into one and drops a trailing one.
-func collapse(path string) string {
+// CleanPath turns every run of slashes into one and drops a trailing one.
+func CleanPath(path string) string {
 	if !strings.Contains(path, "//") && (path == "/" || !strings.HasSuffix(path, "/")) {
 		return path
 	}
@@ -77,7 +77,7 @@ func (d *Driver) Handler() http.Handler {
 	add(http.MethodGet, "history", d.history, "/api/botmessages/rtm", "/api/1.1/botmessages/rtm")
 	theme, unknown := d.serve("theme", activeTheme), d.serve("unknown", unknownPath)
 	return CORS(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := collapse(r.URL.Path)
+		path := CleanPath(r.URL.Path)
 		methods, known := routes[path]
 		switch {
 		case isTheme(path) && r.Method == http.MethodGet:

@@ -1,6 +1,7 @@
 package rtm
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -140,6 +142,13 @@ type ifText string
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (t *ifText) UnmarshalJSON(b []byte) error {
+	if b[0] != '"' {
+		return nil
+	}
+	if bytes.IndexByte(b, '\\') < 0 && utf8.Valid(b) {
+		*t = ifText(b[1 : len(b)-1]) // nothing to unescape
+		return nil
+	}
 	var text string
 	if json.Unmarshal(b, &text) == nil {
 		*t = ifText(text)

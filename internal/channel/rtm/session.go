@@ -19,6 +19,10 @@ type wire interface {
 	Read() (socket.Type, []byte, error)
 	Send(p []byte) error
 	Flush(ctx context.Context) error
+	// Ping has a ping written behind everything queued; Answered is the highest
+	// mark that came back.
+	Ping(mark int64)
+	Answered() int64
 	Queued() (messages, bytes int)
 	Drop(reason socket.Reason)
 	Done() <-chan struct{}

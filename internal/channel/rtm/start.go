@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"parley/internal/chat"
 	"parley/internal/fault"
 )
 
@@ -69,6 +70,9 @@ func (d *Driver) startable(ctx context.Context, a access, bot string) error {
 	if d.draining.Load() {
 		return errDraining
 	}
+	if len(d.sessionsOf(userKey{chat.ChannelID(a.Bot), a.place()})) >= maxSockets {
+		return fault.New(fault.Forbidden, "this person has %d windows open already; close some", maxSockets)
+	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	if err := d.Ready(ctx); err != nil {
@@ -76,6 +80,10 @@ func (d *Driver) startable(ctx context.Context, a access, bot string) error {
 	}
 	return nil
 }
+
+// maxSockets bounds the sockets of one person on a node, so that one credential
+// cannot take the places of everybody else.
+const maxSockets = 50
 
 var errDraining = fault.New(fault.Unavailable, "the server is restarting; connect again in a moment")
 

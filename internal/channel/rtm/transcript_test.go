@@ -96,7 +96,7 @@ func TestWebTranscript(t *testing.T) {
 		}
 		lines = append(lines, m.Type+" "+m.Text())
 	}
-	wantLines := []string{"outgoing Hello!", "incoming Hi", "outgoing You said: Hi", "incoming check balance", "outgoing You said: check balance"}
+	wantLines := []string{"outgoing Hello!", "incoming Hi", "outgoing You said: Hi", "incoming Balance", "outgoing You said: check balance"}
 	if diff := cmp.Diff(wantLines, lines); diff != "" {
 		t.Errorf("history (-want +got):\n%s", diff)
 	}

@@ -47,13 +47,13 @@ func (d database) Shared() bool { return true }
 
 func (d database) Poison(t testing.TB, body string) {
 	t.Helper()
-	exec(t, d.url, fmt.Sprintf(`CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	runSQL(t, d.url, fmt.Sprintf(`CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		IF NEW.body = '%s'::bytea THEN RAISE EXCEPTION 'poison'; END IF; RETURN NEW; END $$;
 		CREATE TRIGGER poison BEFORE INSERT ON raw FOR EACH ROW EXECUTE FUNCTION poison()`, body))
 }
 
-// exec runs SQL beside the store.
-func exec(t testing.TB, url, text string) {
+// runSQL runs SQL beside the store.
+func runSQL(t testing.TB, url, text string) {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), url)
 	if err != nil {
@@ -68,7 +68,7 @@ func exec(t testing.TB, url, text string) {
 func (d database) Restore(t testing.TB, dir string) store.Store {
 	t.Helper()
 	into := pg.Database(t)
-	exec(t, into, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+	runSQL(t, into, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 	if err := postgres.Restore(context.Background(), dir, into); err != nil {
 		t.Fatal(err)
 	}

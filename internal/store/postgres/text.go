@@ -28,17 +28,20 @@ func pairs(columns []sqlstore.Column, from, to int, prefix, between string) stri
 	return strings.Join(all, between)
 }
 
+// lookupText looks each key up by itself. OFFSET 0 keeps the planner from
+// dissolving the inner query: while tables were small it would choose to walk
+// a part of an index, and keep to that when they have grown.
 func lookupText(l *sqlstore.Lookup) string {
-	text := l.Select + " JOIN " + lists(l.Match) + " ON " + pairs(l.Match, 0, len(l.Match), "", " AND ")
-	if l.Where != "" {
-		text += " WHERE " + l.Where
-	}
+	match := pairs(l.Match, 0, len(l.Match), "", " AND ")
 	if l.Lock != "" {
 		// Rows are locked as they leave the sort. The lock does not hinder
 		// rows that only refer to the locked ones.
-		text += " ORDER BY " + l.Match[0].Name + " FOR NO KEY UPDATE OF " + l.Lock
+		return l.Select + " JOIN " + lists(l.Match) + " ON " + match + " ORDER BY " + l.Match[0].Name + " FOR NO KEY UPDATE OF " + l.Lock
 	}
-	return text
+	if l.Where != "" {
+		match += " AND " + l.Where
+	}
+	return "SELECT x.* FROM " + lists(l.Match) + " CROSS JOIN LATERAL (" + l.Select + " WHERE " + match + " OFFSET 0) AS x"
 }
 
 func changeText(c *sqlstore.Change) string {

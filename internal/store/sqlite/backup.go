@@ -105,6 +105,9 @@ func removeDatabase(path string) error {
 // Restore brings a backup into a data folder that has no database yet. No store
 // may be open there. The restored data is checked before it takes its place.
 func Restore(ctx context.Context, backup, into string) error {
+	if err := registered(); err != nil {
+		return err
+	}
 	source, target := filepath.Join(backup, fileName), filepath.Join(into, fileName)
 	if _, err := os.Stat(source); err != nil {
 		return fault.Wrap(err, fault.Invalid, "the folder %s holds no backup (%s is missing)", backup, fileName)
@@ -185,4 +188,3 @@ func removeCompanions(path string) error {
 	}
 	return nil
 }
-

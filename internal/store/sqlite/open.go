@@ -65,6 +65,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if err := registered(); err != nil {
+		return nil, err
+	}
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
@@ -145,7 +148,7 @@ func migrateFile(ctx context.Context, path string) error {
 
 // address is the driver's name of a database file.
 func address(path string, pragmas ...string) string {
-	query := url.Values{"_txlock": {"immediate"}, "_pragma": append([]string{
+	query := url.Values{"vfs": {fileSystem}, "_txlock": {"immediate"}, "_pragma": append([]string{
 		"busy_timeout(" + strconv.Itoa(busyMillis) + ")", "journal_mode(wal)", "synchronous(full)", "foreign_keys(1)", "wal_autocheckpoint(0)",
 		"journal_size_limit(268435456)", "temp_store(memory)",
 	}, pragmas...)}

@@ -116,7 +116,9 @@ var errClosed = fault.New(fault.Unavailable, "the store is closing")
 // Commit implements [store.Writer]. A step that waits longer than five seconds
 // to be taken up is refused as unavailable. When ctx ends before that, the step
 // is not stored.
-func (w *Writer) Commit(ctx context.Context, step store.Step) (any, error) { return w.submit(ctx, step) }
+func (w *Writer) Commit(ctx context.Context, step store.Step) (any, error) {
+	return w.submit(ctx, step)
+}
 
 func (w *Writer) submit(ctx context.Context, step any) (any, error) {
 	if err := ctx.Err(); err != nil {

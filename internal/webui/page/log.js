@@ -12,7 +12,7 @@ export class Log {
   #list; #press; #typing; #typingTimer;
   #shown = new Map(); // key -> element
   #mine = new Map(); // id of an unsent message -> element
-  #total = 0; #older = 0; #loading = false;
+  #total = 0; #older = 0; #loading = false; #following = true;
 
   // press(value, title) is called for buttons that answer.
   constructor(list, press) {
@@ -72,6 +72,9 @@ export class Log {
 
   toEnd() { this.#list.scrollTop = this.#list.scrollHeight; }
 
+  // resized keeps the newest entry in view for who looks at it.
+  resized() { if (this.#following) this.toEnd(); }
+
   // refresh makes the list what the server's newest page says. What arrived
   // live meanwhile and is not in it stays.
   async refresh(history) {
@@ -96,6 +99,7 @@ export class Log {
 
   // scrolled reads on when the oldest entries are near.
   async scrolled(history) {
+    this.#following = this.#atEnd();
     if (this.#loading || this.#older === 0 || this.#list.scrollTop > NEAR) return;
     this.#loading = true;
     try {

@@ -23,7 +23,7 @@ const STATES = {
 function tell(state, why) {
   status.dataset.state = state;
   status.textContent = why ?? STATES[state];
-  form.inert = state === "refused";
+  form.inert = $("anew").hidden = state === "refused";
 }
 
 // describe asks what there is to chat with.
@@ -125,8 +125,8 @@ $("log").addEventListener("scroll", () => {
   if (client) log.scrolled(history).catch(() => { /* scrolling asks again */ });
 });
 
-// The keyboard of a phone takes away from the height: stay at the end.
-addEventListener("resize", () => log.toEnd());
+// The keyboard of a telephone takes away from the height.
+addEventListener("resize", () => log.resized());
 
 $("anew").addEventListener("click", () => {
   client?.stop();

@@ -31,13 +31,18 @@ type DialOptions struct {
 	Header http.Header
 	// Subprotocols are offered.
 	Subprotocols []string
+	// NoPong leaves protocol-level pings unanswered, so that nothing the
+	// server sends is confirmed.
+	NoPong bool
 }
 
 // Dial opens the socket at address. A refused upgrade is a [*Refusal].
 func Dial(ctx context.Context, address string, o DialOptions) (*Socket, error) {
-	conn, resp, err := websocket.Dial(ctx, address, &websocket.DialOptions{
-		HTTPClient: o.HTTP, HTTPHeader: o.Header, Subprotocols: o.Subprotocols,
-	})
+	options := &websocket.DialOptions{HTTPClient: o.HTTP, HTTPHeader: o.Header, Subprotocols: o.Subprotocols}
+	if o.NoPong {
+		options.OnPingReceived = func(context.Context, []byte) bool { return false }
+	}
+	conn, resp, err := websocket.Dial(ctx, address, options)
 	if err != nil {
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
 			r := &Refusal{Status: resp.StatusCode}
