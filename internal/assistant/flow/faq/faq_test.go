@@ -243,3 +243,20 @@ func BenchmarkNew1000(b *testing.B) {
 		New(entries)
 	}
 }
+
+// What nobody knows stays unknown, however much of it there is.
+func TestLongNonsenseIsNotAnswered(t *testing.T) {
+	x := New([]Entry{
+		{ID: "hours", Lang: "en", Phrasings: []string{"When are you open?", "opening hours"}, Answer: "Monday to Friday, 9 to 17."},
+		{ID: "returns", Lang: "en", Phrasings: []string{"How do I return something?", "send back a parcel"}, Answer: "Print the label in your account and hand the parcel in."},
+		{ID: "pay", Lang: "en", Phrasings: []string{"How can I pay", "payment methods"}, Answer: "By card or invoice."},
+	})
+	const nonsense = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua "
+	for _, n := range []int{1, 5, 20} {
+		for _, m := range x.Search(strings.Repeat(nonsense, n), 3) {
+			if m.Confidence >= Suggest {
+				t.Errorf("%d times: %v", n, m)
+			}
+		}
+	}
+}

@@ -14,7 +14,7 @@ const (
 	EvWordOrder          // the feature WordOrder
 	EvTrigramLead        // TrigramScore less that of the best other candidate
 	EvUnknown            // share of the query no entry knows
-	EvWords              // logarithm of the number of content words
+	EvWords              // logarithm of the number of content words any entry knows
 	EvPhrased            // logarithm of the weight the best phrasing has
 	EvFound              // logarithm of the weight of content words the entry has
 	EvElsewhere          // logarithm of the weight of content words only other entries have
@@ -62,7 +62,9 @@ func (a *Analysis) Evidence(i int) [NumEvidence]float64 {
 		if t.class != content {
 			continue
 		}
-		words++
+		if len(t.links) > 0 {
+			words++
+		}
 		found += t.weight * c.found[j]
 		rarest = max(rarest, t.weight*c.found[j])
 		if len(t.links) == 0 {
