@@ -1,7 +1,7 @@
 package browser_test
 
 import (
-	"slices"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -67,13 +67,13 @@ func testSDKTalk(t *testing.T, tabs *browser.Tabs, server *program.Server, demo 
 		t.Errorf("the welcome is shown %d times, want once", got)
 	}
 
-	// The server holds the same talk, with what the click meant.
+	// The server holds the same talk, and what the click meant.
 	all := arrive(t, demo, server.URL, "talker").history()
 	if got, want := len(w.lines()), len(all); got != want {
 		t.Errorf("the window shows %d messages, the server holds %d:\n%s", got, want, texts(all))
 	}
-	if !slices.ContainsFunc(all, func(s said) bool { return s.Type == "incoming" && s.text() == value && s.shown() == title }) {
-		t.Errorf("no click on %q with the value %q in the history:\n%s", title, value, texts(all))
+	if log := showConversation(t, server, "talker"); !strings.Contains(log, title+" -> "+value) {
+		t.Errorf("no click on %q with the value %q in the conversation:\n%s", title, value, log)
 	}
 	// Customers' own hooks (JWTAsertion) ask with JSON, which is preflighted.
 	if jwt := browser.Eval[string](w.Page, `fetch("`+server.URL+`/api/users/sts", {
@@ -83,6 +83,25 @@ func testSDKTalk(t *testing.T, tabs *browser.Tabs, server *program.Server, demo 
 	}
 	onlyAsks(t, w.Page, site.URL, server.URL)
 	w.noErrors()
+}
+
+// showConversation is what an operator sees of a user's conversation.
+func showConversation(t *testing.T, server *program.Server, user string) string {
+	t.Helper()
+	command := func(args ...string) string {
+		r := parley.Run(t, nil, append(args, "--data", server.Data)...)
+		if r.Code != 0 {
+			t.Fatalf("parley %s: exit code %d\n%s", strings.Join(args, " "), r.Code, r.Stderr)
+		}
+		return r.Stdout
+	}
+	var list struct {
+		Conversations []struct{ ID string }
+	}
+	if err := json.Unmarshal([]byte(command("conversation", "list", "--search", user, "--json")), &list); err != nil || len(list.Conversations) != 1 {
+		t.Fatalf("conversations of %s: %+v (%v), want one", user, list, err)
+	}
+	return command("conversation", "show", list.Conversations[0].ID)
 }
 
 // sameAs fails unless the window shows exactly these items.

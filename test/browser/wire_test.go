@@ -248,7 +248,7 @@ func texts(all []said) string {
 }
 
 // plain is the text that web SDK 10.1.12 draws: that of a template, without the
-// marks of Markdown, and of a click the value, because it does not read altText.
+// marks of Markdown. It does not read altText.
 func (s said) plain() string {
 	text := s.text()
 	var t struct {

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"parley/internal/channel/rtm/rtmtest"
 	"parley/internal/testkit/crowd"
 	"parley/internal/testkit/program"
 	"parley/internal/testkit/wait"

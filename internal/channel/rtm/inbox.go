@@ -3,6 +3,7 @@ package rtm
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
@@ -133,7 +134,9 @@ func (s *session) accept(ctx context.Context, f frame) error {
 		in.Purpose = chat.Event
 	}
 	if f.id != nil {
-		in.DedupeKey = s.conv.Place + " " + string(f.id)
+		// The conversation stands for the user; its key is short and keeps the
+		// keys of one person together in the index.
+		in.DedupeKey = strconv.FormatInt(int64(s.conv.Key), 36) + " " + string(f.id)
 	}
 	acked := false
 	in.Committed = func(r channel.Receipt) {
