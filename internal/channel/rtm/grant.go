@@ -65,7 +65,7 @@ func (d *Driver) grant(w http.ResponseWriter, r *http.Request) error {
 	now := d.Now()
 	a, id, err := d.admit(body, now)
 	if err != nil {
-		d.traceRefusal("grant", body.Bot, id.place(), err)
+		d.traceRefusal("grant", body.Bot, claimedPlace(body.Assertion), err)
 		return err
 	}
 	if err := d.spendJTI(r.Context(), id, now); err != nil {

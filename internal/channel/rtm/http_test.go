@@ -386,3 +386,60 @@ func TestDrain(t *testing.T) {
 		t.Errorf("%d subscriptions are left", k.Subscribers())
 	}
 }
+
+// Whoever watches a person sees that person's refusals too, although a refused
+// token proves nothing about who sent it.
+func TestRefusalsAreTracedToThePersonTheyClaim(t *testing.T) {
+	k := start(t, nil)
+	c := k.client("ann")
+	c.Secret = "not the app's secret, and long enough"
+	if _, err := c.Grant(k.ctx); rtmtest.Status(err) != 401 {
+		t.Fatalf("grant with a wrong secret: %v", err)
+	}
+	token := k.grant("ann")
+	k.ahead.Store(int64(61 * time.Minute))
+	if _, err := k.client("ann").Start(k.ctx, token, ""); rtmtest.Status(err) != 401 {
+		t.Fatalf("start with an expired token: %v", err)
+	}
+	var refused []string
+	for _, r := range k.trace.Of(appID + "/ann") {
+		if r.Kind == "refused" {
+			refused = append(refused, r.Body+": "+r.Reason)
+		}
+	}
+	if len(refused) != 2 || !strings.HasPrefix(refused[0], "grant: ") || !strings.HasPrefix(refused[1], "token: ") {
+		t.Errorf("traced %q", refused)
+	}
+}
+
+// One person cannot take everybody's places, not even with socket addresses
+// collected in advance.
+func TestSocketsOfOnePerson(t *testing.T) {
+	k := start(t, nil)
+	token := k.grant("ann")
+	var addresses []string
+	for range 53 {
+		address, err := k.client("ann").Start(k.ctx, token, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addresses = append(addresses, address)
+	}
+	for i, address := range addresses {
+		s, err := rtmtest.Dial(k.ctx, address, rtmtest.DialOptions{})
+		switch {
+		case i < 50 && err != nil:
+			t.Fatalf("socket %d: %v", i+1, err)
+		case i >= 50 && rtmtest.Status(err) != 403:
+			t.Fatalf("socket %d: %v", i+1, err)
+		case err == nil:
+			k.listen(s)
+		}
+	}
+	if _, err := k.client("ann").Start(k.ctx, token, ""); rtmtest.Status(err) != 403 {
+		t.Errorf("start with 50 open sockets: %v", err)
+	}
+	if _, err := k.client("bob").Start(k.ctx, k.grant("bob"), ""); err != nil {
+		t.Errorf("another person: %v", err)
+	}
+}

@@ -71,7 +71,7 @@ func (d *Driver) startable(ctx context.Context, a access, bot string) error {
 		return errDraining
 	}
 	if len(d.sessionsOf(userKey{chat.ChannelID(a.Bot), a.place()})) >= maxSockets {
-		return fault.New(fault.Forbidden, "this person has %d windows open already; close some", maxSockets)
+		return errTooManySockets
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -84,6 +84,8 @@ func (d *Driver) startable(ctx context.Context, a access, bot string) error {
 // maxSockets bounds the sockets of one person on a node, so that one credential
 // cannot take the places of everybody else.
 const maxSockets = 50
+
+var errTooManySockets = fault.New(fault.Forbidden, "this person has %d windows open already; close some", maxSockets)
 
 var errDraining = fault.New(fault.Unavailable, "the server is restarting; connect again in a moment")
 
@@ -111,6 +113,9 @@ func (d *Driver) authorize(r *http.Request, field string, now time.Time) (access
 	}
 	var a access
 	if err := open(d.Signer, purposeAccess, strings.TrimSpace(token), now, &a); err != nil {
+		if a.App != "" {
+			d.traceRefusal("token", a.Bot, a.place(), err)
+		}
 		return access{}, fault.Wrap(err, fault.Unauthenticated, "token expired")
 	}
 	return a, nil

@@ -65,7 +65,11 @@ func (d *Driver) upgrade(w http.ResponseWriter, r *http.Request) error {
 	// From here on the session is found by its user and by a change of the
 	// settings, since the client may act before Accept returns.
 	d.join(s, userKey{s.conv.Channel, s.conv.Place})
-	if _, err := d.inForce(o.access); err != nil {
+	_, err = d.inForce(o.access)
+	if err == nil && len(s.user.snapshot()) > maxSockets {
+		err = errTooManySockets // sids can be collected before any is used
+	}
+	if err != nil {
 		s.abandon()
 		return err
 	}

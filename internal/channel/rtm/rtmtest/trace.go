@@ -12,6 +12,7 @@ import (
 type Trace struct {
 	mu      sync.Mutex
 	records []channel.TraceRecord
+	places  []string
 }
 
 var _ channel.Trace = (*Trace)(nil)
@@ -20,10 +21,11 @@ var _ channel.Trace = (*Trace)(nil)
 func (t *Trace) Watched(chat.ChannelID, string) bool { return true }
 
 // Record implements [channel.Trace].
-func (t *Trace) Record(_ chat.ChannelID, _ string, r channel.TraceRecord) {
+func (t *Trace) Record(_ chat.ChannelID, place string, r channel.TraceRecord) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.records = append(t.records, r)
+	t.places = append(t.places, place)
 }
 
 // Records returns all records so far.
@@ -31,4 +33,17 @@ func (t *Trace) Records() []channel.TraceRecord {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.records)
+}
+
+// Of returns the records of one place so far.
+func (t *Trace) Of(place string) []channel.TraceRecord {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var own []channel.TraceRecord
+	for i, p := range t.places {
+		if p == place {
+			own = append(own, t.records[i])
+		}
+	}
+	return own
 }
