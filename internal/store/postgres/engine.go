@@ -2,8 +2,10 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -57,7 +59,7 @@ func (e *engine) Ready(ctx context.Context) error {
 		return ctx.Err()
 	}
 	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 3*time.Second
+	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, time.Second
 	lost := time.Now()
 	conn, err := backoff.Retry(ctx, func() (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, e.config) },
 		backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, next time.Duration) {
@@ -71,21 +73,66 @@ func (e *engine) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Begin implements [sqlstore.Engine] in one round trip.
+// Begin implements [sqlstore.Engine].
 func (e *engine) Begin(ctx context.Context, loads []sqlstore.Load) error {
-	var batch pgx.Batch
+	err := e.load(ctx, loads)
+	if e.again(ctx, err) {
+		err = e.load(ctx, loads)
+	}
+	return err
+}
+
+// again connects anew when the connection turned out to be lost before anything
+// was written, such as by a restart of the database while nobody wrote.
+func (e *engine) again(ctx context.Context, err error) bool {
+	var gone lostError
+	if !errors.As(err, &gone) {
+		return false
+	}
+	conn, err := pgx.ConnectConfig(ctx, e.config)
+	if err != nil {
+		return false
+	}
+	e.conn = conn
+	return true
+}
+
+// load takes one round trip, or two when rows are wanted that are seldom there.
+func (e *engine) load(ctx context.Context, loads []sqlstore.Load) error {
+	var batch, more pgx.Batch
 	batch.Queue("BEGIN")
 	for _, load := range loads {
-		batch.Queue(e.lookups[load.Lookup], arrays(load.Match, load.Keys)...).Query(func(rows pgx.Rows) error {
-			for rows.Next() {
-				if err := load.Scan(rows); err != nil {
-					return fmt.Errorf("%s: %w", load.Name, err)
-				}
-			}
-			return rows.Err()
-		})
+		if !load.Rare {
+			e.queue(&batch, load, load.Keys)
+		}
 	}
-	return e.send(ctx, &batch)
+	if err := e.send(ctx, &batch); err != nil {
+		return err
+	}
+	for _, load := range loads {
+		if !load.Rare {
+			continue
+		}
+		keys := slices.DeleteFunc(slices.Clone(load.Keys), func(key []any) bool { return !load.Need(key) })
+		if len(keys) > 0 {
+			e.queue(&more, load, keys)
+		}
+	}
+	if more.Len() == 0 {
+		return nil
+	}
+	return e.send(ctx, &more)
+}
+
+func (e *engine) queue(batch *pgx.Batch, load sqlstore.Load, keys [][]any) {
+	batch.Queue(e.lookups[load.Lookup], arrays(load.Match, keys)...).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			if err := load.Scan(rows); err != nil {
+				return fmt.Errorf("%s: %w", load.Name, err)
+			}
+		}
+		return rows.Err()
+	})
 }
 
 // Commit implements [sqlstore.Engine] in one round trip.
@@ -150,8 +197,8 @@ func (e *engine) close() { e.hangUp() }
 func (e *engine) Alone(ctx context.Context, work func(sqlstore.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*statementLimit)
 	defer cancel()
-	if _, err := e.conn.Exec(ctx, "BEGIN"); err != nil {
-		return e.failed(err)
+	if err := e.begin(ctx); err != nil && (!e.again(ctx, err) || e.begin(ctx) != nil) {
+		return err
 	}
 	done := false
 	defer func() {
@@ -165,6 +212,13 @@ func (e *engine) Alone(ctx context.Context, work func(sqlstore.Tx) error) error 
 	}
 	done = true
 	if err != nil {
+		return e.failed(err)
+	}
+	return nil
+}
+
+func (e *engine) begin(ctx context.Context) error {
+	if _, err := e.conn.Exec(ctx, "BEGIN"); err != nil {
 		return e.failed(err)
 	}
 	return nil
@@ -193,6 +247,9 @@ func (t tx) Exec(ctx context.Context, query string, args ...any) (int64, error) 
 	tag, err := t.conn.Exec(ctx, query, args...)
 	return tag.RowsAffected(), err
 }
+
+// Exclusive implements [sqlstore.Engine].
+func (e *engine) Exclusive() bool { return false }
 
 // Clock implements [sqlstore.Engine].
 func (e *engine) Clock() string {

@@ -104,6 +104,33 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+func TestRestartWhileNobodyWrites(t *testing.T) {
+	own := pgtest.Start(t, pgtest.Options{TCP: true})
+	s := open(t, own.Database(t))
+	defer s.Close()
+	opened, err := store.Do(t.Context(), s, place("p"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	restart := func() {
+		t.Helper()
+		if err := own.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if err := own.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restart()
+	if _, err := store.Do(t.Context(), s, message(opened.Conversation, "k")); err != nil {
+		t.Errorf("the first step after a restart: %v", err)
+	}
+	restart()
+	if _, err := store.Do(t.Context(), s, store.RenewLease{Node: "n", Life: time.Minute}); err != nil {
+		t.Errorf("the first lease after a restart: %v", err)
+	}
+}
+
 func TestCloseWhileTheDatabaseIsAway(t *testing.T) {
 	own := pgtest.Start(t, pgtest.Options{TCP: true})
 	s := open(t, own.Database(t))

@@ -16,10 +16,6 @@ const (
 	// checkpointPages is how many pages of the log make a checkpoint worth its
 	// two fsyncs (40 MB); often costs half the speed.
 	checkpointPages = 10_000
-	// finishPages is the length of the log from which the writer itself ends a
-	// checkpoint: under load, pages are added while others are moved, and the
-	// log can begin anew only when all of them have been.
-	finishPages = 3 * checkpointPages
 	// lookEvery bounds how often the log is looked at.
 	lookEvery = 100 * time.Millisecond
 )
@@ -76,33 +72,27 @@ func (c *checkpointer) run(ctx context.Context) {
 	}
 }
 
-// look runs a checkpoint when the log is long enough.
+// look runs a checkpoint when the log is long enough. Under load, pages are
+// added while others are moved, and the log begins anew only when all have been
+// moved: the writer is asked to move the rest, which is little.
 func (c *checkpointer) look() error {
 	pages, moved, err := checkpoint(c.conn, "NOOP")
 	if err != nil || pages-moved < checkpointPages {
 		return err
 	}
-	if pages, moved, err = checkpoint(c.conn, "PASSIVE"); err != nil {
+	if _, _, err = checkpoint(c.conn, "PASSIVE"); err != nil {
 		return err
 	}
-	if pages >= finishPages && pages > moved {
-		// A second pass, over what came during the first, leaves the writer
-		// little to do.
-		if pages, moved, err = checkpoint(c.conn, "PASSIVE"); err != nil {
-			return err
-		}
-		c.wanted.Store(pages > moved)
-	}
+	c.wanted.Store(true)
 	return nil
 }
 
 // finish ends a checkpoint between two transactions of the writer, on its
 // connection, if that is wanted.
 func (c *checkpointer) finish(conn driver.Conn) {
-	if !c.wanted.Load() {
+	if !c.wanted.Swap(false) {
 		return
 	}
-	c.wanted.Store(false)
 	if _, _, err := checkpoint(conn, "PASSIVE"); err != nil {
 		c.logger.Warn("checkpoint could not be ended", "error", err)
 	}

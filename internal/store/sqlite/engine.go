@@ -5,8 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	sqlite "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -20,28 +18,18 @@ type engine struct {
 	conn        driver.Conn
 	statements  map[string]*statement
 	lookups     map[*sqlstore.Lookup]*statement
-	changes     map[*sqlstore.Change]*statement
+	changes     map[*sqlstore.Change]changeStatements
 	begin       *statement
 	commit      *statement
 	rollback    *statement
 	checkpoints *checkpointer
 }
 
-// statement is a prepared statement.
-type statement struct {
-	stmt interface {
-		driver.Stmt
-		driver.StmtExecContext
-		driver.StmtQueryContext
-	}
-	args []driver.NamedValue
-}
-
 var _ sqlstore.Engine = (*engine)(nil)
 
 func openEngine(ctx context.Context, path string, checkpoints *checkpointer) (_ *engine, err error) {
 	e := &engine{
-		statements: make(map[string]*statement), lookups: make(map[*sqlstore.Lookup]*statement), changes: make(map[*sqlstore.Change]*statement),
+		statements: make(map[string]*statement), lookups: make(map[*sqlstore.Lookup]*statement), changes: make(map[*sqlstore.Change]changeStatements),
 		checkpoints: checkpoints,
 	}
 	if e.conn, err = connect(ctx, path, "cache_size(-32000)"); err != nil {
@@ -63,9 +51,19 @@ func openEngine(ctx context.Context, path string, checkpoints *checkpointer) (_ 
 		}
 	}
 	for _, c := range sqlstore.Changes() {
-		if e.changes[c], err = e.prepare(changeText(c)); err != nil {
+		var s changeStatements
+		if s.one, err = e.prepare(changeText(c, 1)); err != nil {
 			return nil, err
 		}
+		if c.Verb == sqlstore.Update {
+			s.one.keys = c.Keys
+		}
+		if c.Verb == sqlstore.Insert {
+			if s.many, err = e.prepare(changeText(c, manyRows)); err != nil {
+				return nil, err
+			}
+		}
+		e.changes[c] = s
 	}
 	return e, nil
 }
@@ -103,107 +101,6 @@ func (e *engine) prepare(text string) (*statement, error) {
 	return s, nil
 }
 
-func lookupText(l *sqlstore.Lookup) string {
-	var conditions []string
-	for i, c := range l.Match {
-		conditions = append(conditions, fmt.Sprintf("%s = $%d", c.Name, i+1))
-	}
-	if l.Where != "" {
-		conditions = append(conditions, l.Where)
-	}
-	return l.Select + " WHERE " + strings.Join(conditions, " AND ")
-}
-
-func changeText(c *sqlstore.Change) string {
-	var names, places, sets, keys []string
-	for i, col := range c.Columns {
-		names = append(names, col.Name)
-		places = append(places, fmt.Sprintf("$%d", i+1))
-		pair := fmt.Sprintf("%s = $%d", col.Name, i+1)
-		if i < c.Keys {
-			keys = append(keys, pair)
-		} else {
-			sets = append(sets, pair)
-		}
-	}
-	switch c.Verb {
-	case sqlstore.Insert:
-		return "INSERT INTO " + c.Table + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.Join(places, ", ") + ")"
-	case sqlstore.Update:
-		return "UPDATE " + c.Table + " SET " + strings.Join(sets, ", ") + " WHERE " + strings.Join(keys, " AND ")
-	default:
-		return "DELETE FROM " + c.Table + " WHERE " + strings.Join(keys, " AND ")
-	}
-}
-
-// with fills the statement's arguments.
-func (s *statement) with(args []any) []driver.NamedValue {
-	s.args = s.args[:0]
-	for i, arg := range args {
-		s.args = append(s.args, driver.NamedValue{Ordinal: i + 1, Value: arg})
-	}
-	return s.args
-}
-
-// The writer's statements are short and not interrupted: a context with a Done
-// channel would cost a goroutine for each.
-
-func (s *statement) exec(args ...any) (int64, error) {
-	result, err := s.stmt.ExecContext(context.Background(), s.with(args))
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-func (s *statement) query(scan func(sqlstore.Row) error, args ...any) (err error) {
-	rows, err := s.stmt.QueryContext(context.Background(), s.with(args))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	r := row{values: make([]driver.Value, len(rows.Columns()))}
-	for {
-		err := rows.Next(r.values)
-		if err == io.EOF {
-			return nil
-		}
-		if err == nil {
-			err = scan(r)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// row is a row as the driver gives it.
-type row struct{ values []driver.Value }
-
-// Scan implements [sqlstore.Row].
-func (r row) Scan(dest ...any) error {
-	if len(dest) != len(r.values) {
-		return fmt.Errorf("%d destinations for %d columns", len(dest), len(r.values))
-	}
-	for i, d := range dest {
-		ok := false
-		switch d := d.(type) {
-		case *int64:
-			*d, ok = r.values[i].(int64)
-		case *string:
-			*d, ok = r.values[i].(string)
-		case *[]byte:
-			if *d, ok = r.values[i].([]byte); r.values[i] == nil {
-				ok = true
-			}
-		}
-		if !ok {
-			return fmt.Errorf("column %d holds %T, wanted for %T", i, r.values[i], d)
-		}
-	}
-	return nil
-}
-
 // Ready implements [sqlstore.Engine].
 func (e *engine) Ready(ctx context.Context) error { return ctx.Err() }
 
@@ -231,12 +128,9 @@ func (e *engine) Begin(_ context.Context, loads []sqlstore.Load) error {
 // Commit implements [sqlstore.Engine].
 func (e *engine) Commit(_ context.Context, writes []sqlstore.Write) error {
 	for _, write := range writes {
-		change := e.changes[write.Change]
-		for _, row := range write.Rows {
-			if _, err := change.exec(row...); err != nil {
-				e.Rollback()
-				return fmt.Errorf("%s: %w", write.Table, err)
-			}
+		if err := e.changes[write.Change].write(write.Rows); err != nil {
+			e.Rollback()
+			return fmt.Errorf("%s: %w", write.Table, err)
 		}
 	}
 	return e.end()
@@ -291,8 +185,11 @@ func (t tx) Exec(_ context.Context, query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return s.exec(args...)
+	return s.exec(args)
 }
+
+// Exclusive implements [sqlstore.Engine].
+func (e *engine) Exclusive() bool { return true }
 
 // Clock implements [sqlstore.Engine]: with one process, its clock.
 func (e *engine) Clock() string { return "CAST(unixepoch('subsec') * 1000 AS INTEGER)" }

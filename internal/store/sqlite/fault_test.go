@@ -26,9 +26,19 @@ import (
 // folder.
 const childDir = "PARLEY_SQLITE_CHILD"
 
+// childModes are what this test binary does in place of testing when their
+// variable names a folder.
+var childModes = map[string]func(dir string) error{childDir: writeUntilKilled, limitDir: runLimited}
+
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(childDir); dir != "" {
-		writeUntilKilled(dir)
+	for name, run := range childModes {
+		if dir := os.Getenv(name); dir != "" {
+			if err := run(dir); err != nil {
+				fmt.Println(err)
+				os.Exit(1)
+			}
+			os.Exit(0)
+		}
 	}
 	os.Exit(m.Run())
 }
@@ -44,23 +54,20 @@ func message(c chat.Conversation, text string) store.Append {
 }
 
 // writeUntilKilled prints the number of each entry once it is committed.
-func writeUntilKilled(dir string) {
+func writeUntilKilled(dir string) error {
 	ctx := context.Background()
 	s, err := sqlite.Open(ctx, sqlite.Options{Dir: dir})
 	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
+		return err
 	}
 	opened, err := store.Do(ctx, s, place("p"))
 	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
+		return err
 	}
 	for {
 		out, err := store.Do(ctx, s, message(opened.Conversation, "x"))
 		if err != nil {
-			fmt.Println(err)
-			os.Exit(1)
+			return err
 		}
 		fmt.Println(out.Entries[0].Seq)
 	}
@@ -192,6 +199,27 @@ func TestDiskFull(t *testing.T) {
 	}
 	if err := s.Ping(t.Context()); err != nil {
 		t.Errorf("ping: %v", err)
+	}
+}
+
+// TestLogStaysBounded writes several times what starts a checkpoint.
+func TestLogStaysBounded(t *testing.T) {
+	dir := folder(t.TempDir())
+	s := dir.Open(t)
+	defer s.Close()
+	opened, err := store.Do(t.Context(), s, place("p"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	big := message(opened.Conversation, strings.Repeat("x", 1<<20))
+	for range 200 {
+		if _, err := store.Do(t.Context(), s, big); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Stat(filepath.Join(string(dir), "parley.db-wal"))
+	if err != nil || info.Size() > 150<<20 {
+		t.Errorf("the log has %d MB after 200 MB of commits, %v", info.Size()>>20, err)
 	}
 }
 

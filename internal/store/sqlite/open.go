@@ -113,7 +113,7 @@ func open(ctx context.Context, o Options, path string) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Reader = &sqlstore.Reader{DB: pool, Diagnose: diagnose}
+	s.Reader = &sqlstore.Reader{DB: pool, Diagnose: diagnose, Prepare: true}
 	if s.checkpoints, err = startCheckpoints(ctx, path, o.Logger); err != nil {
 		return nil, err
 	}

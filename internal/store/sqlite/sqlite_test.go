@@ -67,3 +67,11 @@ func BenchmarkFold(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkPage(b *testing.B) {
+	for _, length := range []int{100, 100_000} {
+		b.Run(fmt.Sprintf("entries=%d", length), func(b *testing.B) {
+			storetest.BenchPage(b, length, func(t testing.TB) store.Store { return folder(t.TempDir()).Open(t) })
+		})
+	}
+}

@@ -19,11 +19,11 @@ func (b *batch) accept(s store.Accept, contents []string) (any, error) {
 	if known.repeated != nil {
 		return store.Accepted{Entry: known.repeated.entry(), Duplicate: true, Episode: v.publicEpisode()}, nil
 	}
-	if err := v.checkTargets(draftsOf(s)); err != nil {
+	if err := v.checkTarget("draft", &s.Draft); err != nil {
 		return nil, err
 	}
-	if s.Fold != nil && s.Fold.Reply.Change != nil {
-		if err := checkChange(*s.Fold.Reply.Change); err != nil {
+	if s.Fold != nil {
+		if err := v.checkReply(s.Fold.Reply); err != nil {
 			return nil, err
 		}
 	}
@@ -160,6 +160,17 @@ func (b *batch) reply(v *conversation, r store.Reply, contents []string, of chat
 		v.move(ep, *r.Change, at)
 	}
 	return made
+}
+
+// checkReply refuses a reply that cannot be carried out.
+func (v *conversation) checkReply(r store.Reply) error {
+	if err := v.checkTargets(r.Entries); err != nil {
+		return err
+	}
+	if r.Change == nil {
+		return nil
+	}
+	return checkChange(*r.Change)
 }
 
 // checkChange refuses a change that an assistant's reply cannot ask for.

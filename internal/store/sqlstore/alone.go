@@ -31,6 +31,8 @@ type single struct {
 	Tx
 	engine Engine
 	keys   *keyBlock
+	// touched is called when rows change that batches may remember.
+	touched func()
 }
 
 func (x single) run(ctx context.Context, step any) (any, error) {
@@ -119,6 +121,7 @@ func (x single) claimHead(ctx context.Context, conversation int64, s store.Claim
 			continue
 		}
 		t.claim(s.Owner)
+		x.touched()
 		_, err = x.Exec(ctx, `UPDATE turn SET status = $1, owner = $2, boot = $3 WHERE key = $4`,
 			statuses.code(chat.TurnClaimed), s.Owner.Node, s.Owner.Boot, int64(t.Key))
 		if err != nil {
@@ -129,6 +132,7 @@ func (x single) claimHead(ctx context.Context, conversation int64, s store.Claim
 }
 
 func (x single) dropTurn(ctx context.Context, t *turn, now int64) error {
+	x.touched()
 	if _, err := x.Exec(ctx, `UPDATE turn SET status = $1, owner = '', boot = 0, ended_at = $2 WHERE key = $3`,
 		statuses.code(chat.TurnDropped), now, int64(t.Key)); err != nil {
 		return fmt.Errorf("drop turn: %w", err)

@@ -43,21 +43,32 @@ func prepare(step any) (any, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	drafts := draftsOf(step)
-	if len(drafts) == 0 {
+	in, said := draftsOf(step)
+	if in == nil && len(said) == 0 {
 		return step, nil, nil
 	}
-	contents := make([]string, len(drafts))
-	for i, d := range drafts {
-		if contents[i], err = encodeDraft(i, d); err != nil {
+	contents := make([]string, 0, 1+len(said))
+	if in != nil {
+		content, err := encodeDraft(in, func() string { return "draft" })
+		if err != nil {
 			return nil, nil, err
 		}
+		contents = append(contents, content)
+	}
+	for i := range said {
+		content, err := encodeDraft(&said[i], func() string { return fmt.Sprintf("entries[%d]", i) })
+		if err != nil {
+			return nil, nil, err
+		}
+		contents = append(contents, content)
 	}
 	return step, contents, nil
 }
 
-func encodeDraft(i int, d chat.Draft) (string, error) {
-	at := func(field string) string { return fmt.Sprintf("entries[%d].%s", i, field) }
+// encodeDraft checks a draft and encodes its content; path names the draft in a
+// refusal.
+func encodeDraft(d *chat.Draft, path func() string) (string, error) {
+	at := func(field string) string { return path() + "." + field }
 	switch {
 	case authorKinds.code(d.Author.Kind) == 0:
 		return "", fault.Field(at("author.kind"), "%q is not known", d.Author.Kind)
@@ -68,11 +79,8 @@ func encodeDraft(i int, d chat.Draft) (string, error) {
 	case (d.Purpose == chat.Edit || d.Purpose == chat.Deletion) && d.Target <= 0:
 		return "", fault.Field(at("target"), "an edit or a deletion needs the entry it is about")
 	}
-	if err := keyText(at("author.id"), d.Author.ID); err != nil {
-		return "", err
-	}
-	if err := keyText(at("content.mark"), string(d.Content.Mark)); err != nil {
-		return "", err
+	if bad := first(keyText("author.id", d.Author.ID), keyText("content.mark", string(d.Content.Mark))); bad != nil {
+		return "", fault.Field(path(), "%s", fault.Message(bad))
 	}
 	if d.Purpose == chat.Deletion {
 		return placeholder, nil

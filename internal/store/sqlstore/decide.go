@@ -35,23 +35,23 @@ func (b *batch) decide(step any, contents []string) (any, error) {
 	}
 }
 
-// draftsOf lists the drafts of a step.
-func draftsOf(step any) []chat.Draft {
+// draftsOf lists the drafts of a step in two parts: what came in, and what is
+// said to it.
+func draftsOf(step any) (in *chat.Draft, said []chat.Draft) {
 	switch s := step.(type) {
 	case store.Accept:
-		drafts := []chat.Draft{s.Draft}
 		if s.Fold != nil {
-			drafts = append(drafts, s.Fold.Reply.Entries...)
+			said = s.Fold.Reply.Entries
 		}
-		return drafts
+		return &s.Draft, said
 	case store.FinishTurn:
-		return s.Reply.Entries
+		return nil, s.Reply.Entries
 	case store.MoveControl:
-		return s.Entries
+		return nil, s.Entries
 	case store.Append:
-		return s.Entries
+		return nil, s.Entries
 	default:
-		return nil
+		return nil, nil
 	}
 }
 
@@ -79,11 +79,12 @@ func conversationOf(step any) chat.ConversationKey {
 // conversation is loaded.
 func (b *batch) keysNeeded(step any) int64 {
 	const fixed = 8
-	legs := int64(0)
-	if v := b.conversations[conversationOf(step)]; v != nil {
-		legs = int64(len(v.push))
+	v := b.conversations[conversationOf(step)]
+	if v == nil || len(v.push) == 0 {
+		return fixed
 	}
-	return fixed + int64(len(draftsOf(step)))*legs
+	_, said := draftsOf(step)
+	return fixed + int64(1+len(said))*int64(len(v.push))
 }
 
 func (b *batch) conversation(key chat.ConversationKey) (*conversation, error) {

@@ -1,9 +1,6 @@
 package sqlstore
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
 // Type is how a column's values travel.
 type Type int
@@ -44,6 +41,9 @@ type Load struct {
 	// Need, if set, tells whether the rows loaded so far make the lookup of a
 	// key needless. An engine for which that costs more may ignore it.
 	Need func(key []any) bool
+	// Rare is set when Need seldom finds a key worth looking up, so that a
+	// second round trip for those is better than a lookup for all.
+	Rare bool
 	// Scan takes one row.
 	Scan func(Row) error
 }
@@ -97,6 +97,9 @@ type Engine interface {
 	Rollback()
 	// Alone runs work in a transaction of its own and commits.
 	Alone(ctx context.Context, work func(Tx) error) error
+	// Exclusive tells whether nobody else writes to the database while the
+	// engine is open.
+	Exclusive() bool
 	// Clock is an SQL expression of the database's clock in milliseconds.
 	Clock() string
 	// SkipLocked ends a SELECT that takes rows nobody else works on and locks
@@ -114,12 +117,4 @@ type Diagnosis struct {
 	// Unavailable, if not empty, says to the outside why no step can be
 	// committed now.
 	Unavailable string
-}
-
-// scanned fails a lookup that returned nonsense.
-func scanned(what string, err error) error {
-	if err != nil {
-		return fmt.Errorf("read %s: %w", what, err)
-	}
-	return nil
 }

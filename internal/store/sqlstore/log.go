@@ -22,22 +22,29 @@ type line struct {
 const placeholder = `{"v":1,"type":"text"}`
 
 // checkTargets refuses edits and deletions of what is not there, before the
-// step changes anything. more is how many entries the step itself puts in
-// front of each draft, which are no targets.
+// step changes anything.
 func (v *conversation) checkTargets(drafts []chat.Draft) error {
-	for i, d := range drafts {
-		if d.Purpose != chat.Edit && d.Purpose != chat.Deletion {
-			continue
-		}
-		target := v.entries[d.Target]
-		switch {
-		case target == nil:
-			return &fault.Error{Kind: fault.NotFound, Field: fmt.Sprintf("entries[%d].target", i), Safe: fmt.Sprintf("the conversation has no entry %d", d.Target)}
-		case target.Purpose != chat.Message:
-			return fault.Field(fmt.Sprintf("entries[%d].target", i), "entry %d is no message", d.Target)
+	for i := range drafts {
+		if err := v.checkTarget("entries", &drafts[i]); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (v *conversation) checkTarget(field string, d *chat.Draft) error {
+	if d.Purpose != chat.Edit && d.Purpose != chat.Deletion {
+		return nil
+	}
+	target := v.entries[d.Target]
+	switch {
+	case target == nil:
+		return &fault.Error{Kind: fault.NotFound, Field: field + ".target", Safe: fmt.Sprintf("the conversation has no entry %d", d.Target)}
+	case target.Purpose != chat.Message:
+		return fault.Field(field+".target", "entry %d is no message", d.Target)
+	default:
+		return nil
+	}
 }
 
 // appendLine gives an entry its place and makes its deliveries. Targets were
@@ -61,6 +68,7 @@ func (b *batch) appendLine(v *conversation, l line, at int64) *entry {
 		e.VisibleSeq = v.visible
 		v.lastMark = l.draft.Content.Mark
 	}
+	e.visibleSoFar = v.visible
 	v.lastAt = at
 	v.dirty = true
 	if ep := v.openEpisode(); ep != nil && ep.Key == e.Episode {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"parley/internal/chat"
@@ -28,13 +29,59 @@ type Reader struct {
 	DB *sql.DB
 	// Diagnose is the engine's; see [Engine].
 	Diagnose func(error) Diagnosis
+	// Prepare keeps prepared statements, for drivers that do not.
+	Prepare bool
+
+	mu       sync.RWMutex
+	prepared map[string]*sql.Stmt
+}
+
+// preparedMost bounds the statements kept; only lists for operators have many
+// forms.
+const preparedMost = 100
+
+// query runs a query, prepared if that pays.
+func (q *Reader) query(ctx context.Context, text string, args []any) (*sql.Rows, error) {
+	if !q.Prepare {
+		return q.DB.QueryContext(ctx, text, args...)
+	}
+	q.mu.RLock()
+	stmt, full := q.prepared[text], len(q.prepared) >= preparedMost
+	q.mu.RUnlock()
+	if stmt == nil && full {
+		return q.DB.QueryContext(ctx, text, args...)
+	}
+	if stmt == nil {
+		var err error
+		if stmt, err = q.keep(ctx, text); err != nil {
+			return nil, err
+		}
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+func (q *Reader) keep(ctx context.Context, text string) (*sql.Stmt, error) {
+	stmt, err := q.DB.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if other := q.prepared[text]; other != nil {
+		return other, stmt.Close()
+	}
+	if q.prepared == nil {
+		q.prepared = make(map[string]*sql.Stmt)
+	}
+	q.prepared[text] = stmt
+	return stmt, nil
 }
 
 // rows runs a query and gives each row to scan.
 func (q *Reader) rows(ctx context.Context, what string, scan func(Row) error, query string, args ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	rows, err := q.DB.QueryContext(ctx, query, args...)
+	rows, err := q.query(ctx, query, args)
 	if err != nil {
 		return q.failed(what, err)
 	}

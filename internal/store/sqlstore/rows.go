@@ -139,6 +139,9 @@ func (t *turn) updateRow() []any {
 
 type entry struct {
 	chat.Entry
+	// visibleSoFar is how many entries the contact sees up to this one.
+	visibleSoFar int64
+
 	content string
 	raw     int64
 	turn    chat.TurnKey
@@ -155,11 +158,15 @@ func scanEntry(r Row, e *entry, more ...any) error {
 	}
 	e.Author.Kind, e.Visibility, e.Purpose = authorKinds.value(kind), visibilities.value(visibility), purposes.value(purpose)
 	e.CreatedAt, e.EditedAt, e.Deleted = timeOf(created), timeOf(edited), deleted != 0
+	e.visibleSoFar = e.VisibleSeq
+	if !e.Visible() {
+		e.VisibleSeq = 0
+	}
 	return nil
 }
 
 func (e *entry) insertRow() []any {
-	return []any{int64(e.Conversation), e.Seq, e.VisibleSeq, int64(e.Episode), int64(e.Origin), authorKinds.code(e.Author.Kind), e.Author.ID,
+	return []any{int64(e.Conversation), e.Seq, e.visibleSoFar, int64(e.Episode), int64(e.Origin), authorKinds.code(e.Author.Kind), e.Author.ID,
 		visibilities.code(e.Visibility), purposes.code(e.Purpose), e.Target, e.content, e.CreatedAt.UnixMilli(), millis(e.EditedAt), flag(e.Deleted),
 		int64(e.turn), e.raw}
 }

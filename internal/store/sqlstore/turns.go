@@ -25,13 +25,8 @@ func (b *batch) finishTurn(s store.FinishTurn, contents []string) (any, error) {
 	if t == nil {
 		return store.FinishedTurn{Lost: true, Episode: v.publicEpisode()}, nil
 	}
-	if err := v.checkTargets(s.Reply.Entries); err != nil {
+	if err := v.checkReply(s.Reply); err != nil {
 		return nil, err
-	}
-	if s.Reply.Change != nil {
-		if err := checkChange(*s.Reply.Change); err != nil {
-			return nil, err
-		}
 	}
 	at := v.clock(s.Now)
 	var out store.FinishedTurn

@@ -38,6 +38,7 @@ func (e *fakeEngine) Ready(ctx context.Context) error {
 }
 func (e *fakeEngine) Begin(context.Context, []Load) error { return nil }
 func (e *fakeEngine) Rollback()                           {}
+func (e *fakeEngine) Exclusive() bool                     { return true }
 func (e *fakeEngine) Clock() string                       { return "0" }
 func (e *fakeEngine) SkipLocked(string) string            { return "" }
 

@@ -96,3 +96,37 @@ func said(text string) chat.Draft {
 func answer(text string) chat.Draft {
 	return chat.Draft{Author: chat.Author{Kind: chat.ByAssistant, ID: "front-desk"}, Purpose: chat.Message, Visibility: chat.VisibleToAll, Content: chat.TextContent(text)}
 }
+
+// BenchPage measures reading the newest page of 20 and one from the middle, in
+// a log of the given length of which a third is not visible.
+func BenchPage(b *testing.B, length int, open func(testing.TB) store.Store) {
+	s := open(b)
+	b.Cleanup(func() { s.Close() })
+	who := newTalk(b, s, "page")
+	note := answer("note")
+	note.Visibility = chat.VisibleToDesk
+	for done := 0; done < length; {
+		step := store.Append{Conversation: who.conv.Key, Now: time.Now()}
+		for range min(600, length-done) {
+			d := answer("We are open on Sundays from 10 to 16.")
+			if done%3 == 0 {
+				d = note
+			}
+			step.Entries = append(step.Entries, d)
+			done++
+		}
+		if _, err := store.Do(context.Background(), s, step); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for name, offset := range map[string]int64{"newest": 0, "middle": int64(length / 3)} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				page, err := s.VisiblePage(context.Background(), who.conv.Key, chat.Page{Offset: offset, Limit: 20})
+				if err != nil || len(page.Entries) != 20 {
+					b.Fatalf("%d entries, %v", len(page.Entries), err)
+				}
+			}
+		})
+	}
+}

@@ -28,9 +28,9 @@ INSERT INTO entry (conversation, seq, visible_seq, episode, origin, author_kind,
 INSERT INTO entry (conversation, seq, visible_seq, episode, origin, author_kind, author_id, visibility, purpose, target, content, created_at, edited_at, deleted, turn, raw)
 	VALUES (4, 2, 2, 7, 0, 2, 'front-desk', 1, 1, 0, '{"v":1,"type":"text","text":"welcome","mark":"welcome"}', 1700000002000, 0, 0, 8, 0);
 INSERT INTO entry (conversation, seq, visible_seq, episode, origin, author_kind, author_id, visibility, purpose, target, content, created_at, edited_at, deleted, turn, raw)
-	VALUES (4, 3, 0, 7, 5, 1, 'ct-1', 1, 2, 1, '{"v":1,"type":"text","text":"changed"}', 1700000003000, 0, 0, 0, 0);
+	VALUES (4, 3, 2, 7, 5, 1, 'ct-1', 1, 2, 1, '{"v":1,"type":"text","text":"changed"}', 1700000003000, 0, 0, 0, 0);
 INSERT INTO entry (conversation, seq, visible_seq, episode, origin, author_kind, author_id, visibility, purpose, target, content, created_at, edited_at, deleted, turn, raw)
-	VALUES (4, 4, 0, 7, 0, 3, 'ag-1', 2, 1, 0, '{"v":1,"type":"text","text":"note"}', 1700000004000, 0, 0, 0, 0);
+	VALUES (4, 4, 2, 7, 0, 3, 'ag-1', 2, 1, 0, '{"v":1,"type":"text","text":"note"}', 1700000004000, 0, 0, 0, 0);
 INSERT INTO turn (key, conversation, episode, status, first_seq, last_seq, epoch, attempts, due_at, owner, boot, last_error, created_at, ended_at)
 	VALUES (8, 4, 7, 3, 1, 1, 1, 0, 0, '', 0, '', 1700000001000, 1700000002000);
 INSERT INTO turn (key, conversation, episode, status, first_seq, last_seq, epoch, attempts, due_at, owner, boot, last_error, created_at, ended_at)
@@ -66,6 +66,9 @@ func CheckFirst(t *testing.T, s store.Store) {
 	k.logs(c, "1|contact|all|changed", "2|assistant|all|welcome", "0|contact|all|changed", "0|agent|desk|note")
 	if h := k.handling(c); h.Episode.ID != "ep-1" || string(h.Episode.State) != "{}" || h.OpenTurns != 1 || h.LastMark != chat.MarkWelcome {
 		t.Errorf("handling %+v", h)
+	}
+	if p := must[chat.VisiblePage](k)(k.VisiblePage(ctx, c.Key, chat.Page{Offset: 1, Limit: 5})); p.Total != 2 || len(p.Entries) != 1 || p.Entries[0].Seq != 1 {
+		t.Errorf("page %+v", p)
 	}
 	equal(k, "raw", string(must[[]byte](k)(k.Raw(ctx, c.Key, 1))), "\x00\x01\x02\xff")
 	equal(k, "person", must[chat.Person](k)(k.Person(ctx, c.Contact, botA)), chat.Person{ExternalID: "user-1", Verified: true, Name: "Mia"})

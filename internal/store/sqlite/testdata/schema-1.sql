@@ -102,6 +102,9 @@ CREATE INDEX episode_queue ON episode (queue, queued_at) WHERE control = 2;
 CREATE TABLE entry (
     conversation BIGINT NOT NULL,
     seq BIGINT NOT NULL,
+    -- How many entries the contact sees up to here, this one included. It
+    -- grows with seq, so that the place of a visible entry is found by a
+    -- binary search.
     visible_seq BIGINT NOT NULL,
     episode BIGINT NOT NULL,
     origin BIGINT NOT NULL,
@@ -119,8 +122,7 @@ CREATE TABLE entry (
     -- The row of its raw input.
     raw BIGINT NOT NULL,
     PRIMARY KEY (conversation, seq)
-) WITHOUT ROWID;
-CREATE UNIQUE INDEX entry_visible ON entry (conversation, visible_seq) WHERE visible_seq > 0;
+);
 CREATE INDEX entry_target ON entry (conversation, target) WHERE target > 0;
 CREATE TABLE raw (
     key INTEGER PRIMARY KEY,
@@ -304,9 +306,9 @@ CREATE TABLE audit (
     note TEXT NOT NULL
 );
 CREATE INDEX audit_at ON audit (at);
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (1, 0, 1, '2026-11-21 04:52:17');
-INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (2, 1, 1, '2026-11-21 04:52:17');
-INSERT INTO migration (version, name, checksum, serves) VALUES (1, '00001_first.sql', '4c7412f873ca892de6a62623f612cc32f3c4a04135ba251b28bff5d1c09bea97', 1);
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (1, 0, 1, '2026-11-21 05:05:29');
+INSERT INTO goose_db_version (id, version_id, is_applied, tstamp) VALUES (2, 1, 1, '2026-11-21 05:05:29');
+INSERT INTO migration (version, name, checksum, serves) VALUES (1, '00001_first.sql', 'a509d0b8339dd92a7fd04159d5f6d5f56f7fc5bbe3abd09edb2bf8eee9a4b51e', 1);
 INSERT INTO meta (name, value) VALUES ('canary', X'00FF');
 INSERT INTO sequence (name, next) VALUES ('key', 1000);
 INSERT INTO channel (key, id, type) VALUES (1, 'st-a', 'rtm');
@@ -319,8 +321,8 @@ INSERT INTO leg (key, conversation, episode, kind, mode, channel, place, thread,
 INSERT INTO episode (key, id, conversation, control, epoch, assistant, version, collect, state, revision, queue, queued_at, skills, tags, agent, outcome, opened_at, last_at, closed_at) VALUES (7, 'ep-1', 4, 1, 1, 'front-desk', 3, 0, X'7B7D', 2, '', 0, '[]', '[]', '', '', 1700000000000, 1700000004000, 0);
 INSERT INTO entry (conversation, seq, visible_seq, episode, origin, author_kind, author_id, visibility, purpose, target, content, created_at, edited_at, deleted, turn, raw) VALUES (4, 1, 1, 7, 5, 1, 'ct-1', 1, 1, 0, '{"v":1,"type":"text","text":"changed"}', 1700000001000, 1700000003000, 0, 8, 9);
 INSERT INTO entry (conversation, seq, visible_seq, episode, origin, author_kind, author_id, visibility, purpose, target, content, created_at, edited_at, deleted, turn, raw) VALUES (4, 2, 2, 7, 0, 2, 'front-desk', 1, 1, 0, '{"v":1,"type":"text","text":"welcome","mark":"welcome"}', 1700000002000, 0, 0, 8, 0);
-INSERT INTO entry (conversation, seq, visible_seq, episode, origin, author_kind, author_id, visibility, purpose, target, content, created_at, edited_at, deleted, turn, raw) VALUES (4, 3, 0, 7, 5, 1, 'ct-1', 1, 2, 1, '{"v":1,"type":"text","text":"changed"}', 1700000003000, 0, 0, 0, 0);
-INSERT INTO entry (conversation, seq, visible_seq, episode, origin, author_kind, author_id, visibility, purpose, target, content, created_at, edited_at, deleted, turn, raw) VALUES (4, 4, 0, 7, 0, 3, 'ag-1', 2, 1, 0, '{"v":1,"type":"text","text":"note"}', 1700000004000, 0, 0, 0, 0);
+INSERT INTO entry (conversation, seq, visible_seq, episode, origin, author_kind, author_id, visibility, purpose, target, content, created_at, edited_at, deleted, turn, raw) VALUES (4, 3, 2, 7, 5, 1, 'ct-1', 1, 2, 1, '{"v":1,"type":"text","text":"changed"}', 1700000003000, 0, 0, 0, 0);
+INSERT INTO entry (conversation, seq, visible_seq, episode, origin, author_kind, author_id, visibility, purpose, target, content, created_at, edited_at, deleted, turn, raw) VALUES (4, 4, 2, 7, 0, 3, 'ag-1', 2, 1, 0, '{"v":1,"type":"text","text":"note"}', 1700000004000, 0, 0, 0, 0);
 INSERT INTO raw (key, conversation, seq, body, expires_at) VALUES (9, 4, 1, X'000102FF', 4000000000000);
 INSERT INTO dedupe (channel, key, hash, conversation, seq, created_at, counts_until, reused, recent, expires_at) VALUES (1, 'user-1:17', X'AABB', 4, 1, 1700000001000, 4000000000000, 0, NULL, 4000000000000);
 INSERT INTO turn (key, conversation, episode, status, first_seq, last_seq, epoch, attempts, due_at, owner, boot, last_error, created_at, ended_at) VALUES (8, 4, 7, 3, 1, 1, 1, 0, 0, '', 0, '', 1700000001000, 1700000002000);

@@ -1,0 +1,70 @@
+package sqlstore
+
+import (
+	"slices"
+
+	"parley/internal/chat"
+)
+
+// memory keeps the rows of recently changed conversations from one batch to the
+// next, for engines whose only writer this is. Whatever writes conversations,
+// episodes, open turns or push legs by another way has to forget it.
+//
+// It keeps two generations: when the young one is full it becomes the old one,
+// and what nobody asks for again is forgotten with that.
+type memory struct {
+	young, old map[chat.ConversationKey]*conversation
+}
+
+// generation bounds a generation to a few megabytes.
+const generation = 4096
+
+func (m *memory) forget() { m.young, m.old = nil, nil }
+
+// recall moves what is known of the conversations into the batch and returns
+// those that have to be loaded.
+func (m *memory) recall(b *batch, wanted map[chat.ConversationKey]bool) map[chat.ConversationKey]bool {
+	if m.young == nil {
+		return wanted
+	}
+	var unknown map[chat.ConversationKey]bool
+	for key := range wanted {
+		v := m.young[key]
+		if v == nil {
+			v = m.old[key]
+		}
+		if v == nil {
+			mark(&unknown, key)
+			continue
+		}
+		b.conversations[key] = v
+	}
+	return unknown
+}
+
+// keep takes over the conversations of a batch that was committed.
+func (m *memory) keep(b *batch) {
+	for key, v := range b.conversations {
+		v.settle()
+		if m.young == nil {
+			m.young = make(map[chat.ConversationKey]*conversation, generation)
+		}
+		if len(m.young) >= generation {
+			m.old, m.young = m.young, make(map[chat.ConversationKey]*conversation, generation)
+		}
+		m.young[key] = v
+	}
+}
+
+// settle makes a conversation look as if it had just been loaded.
+func (v *conversation) settle() {
+	v.dirty = false
+	v.entries, v.edits = nil, nil
+	v.turns = slices.DeleteFunc(v.turns, func(t *turn) bool { return !t.open() })
+	for _, t := range v.turns {
+		t.made, t.dirty = false, false
+	}
+	if v.episode != nil {
+		v.episode.made, v.episode.dirty = false, false
+	}
+}
