@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"parley/internal/adminapi"
 	"parley/internal/app/rtmkind"
 	"parley/internal/assistant"
 	"parley/internal/assistant/flow"
@@ -38,7 +39,8 @@ type Options struct {
 	// Version is shown by `parley version`, /metrics and the admin API.
 	Version string
 	Logger  *slog.Logger
-	// Listener, if set, is used instead of Settings.Listen.
+	// Listener, if set, is used instead of Settings.Listen. It is closed by
+	// Stop, and by a Start that fails.
 	Listener net.Listener
 	// Now is the clock; nil means time.Now. Tests step it.
 	Now func() time.Time
@@ -65,13 +67,17 @@ type App struct {
 	catalog  *catalog.Service
 	address  config.Address
 	demo     atomic.Pointer[catalog.Demo]
+	demoFile sync.Mutex // held while demo.json is brought up to date
 	requests *telemetry.HTTP
 	health   *httpd.Health
 	// stopping is closed when Stop begins.
 	stopping chan struct{}
 	stopOnce sync.Once
+	socket   net.Listener
 	public   *httpd.Server
-	internal *httpd.Server
+	// admin is nil without a port of its own.
+	admin  *httpd.Server
+	owners *httpd.Server // on the admin socket
 }
 
 // How long the parts may take to end.
@@ -96,6 +102,9 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 		metrics: telemetry.NewRegistry(o.Version), address: o.Settings.Address(), stopping: make(chan struct{}),
 	}
 	a.parts.workers = telemetry.NewWorkers(o.Logger, a.metrics)
+	if o.Listener != nil {
+		a.closeAtEnd("public port", o.Listener)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.parts.end())
@@ -104,6 +113,7 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 	for _, begin := range []func(context.Context) error{
 		a.beginStore,
 		a.beginKeys,
+		a.beginSocket,
 		a.beginLease,
 		a.beginTalk,
 		a.beginCatalog,
@@ -117,14 +127,26 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 	return a, nil
 }
 
-// Run serves until ctx ends or serving fails, then ends everything in order.
+// Run serves until ctx ends, Stop is called or serving fails, then ends
+// everything in order.
 func (a *App) Run(ctx context.Context) error {
+	var admin <-chan struct{}
+	if a.admin != nil {
+		admin = a.admin.Done()
+	}
 	var failed error
 	select {
 	case <-ctx.Done():
 		a.Logger.Info("stopping")
 	case <-a.public.Done():
-		failed = fmt.Errorf("serving ended: %w", a.public.Err())
+		failed = a.public.Err()
+	case <-admin:
+		failed = a.admin.Err()
+	case <-a.owners.Done():
+		failed = a.owners.Err()
+	}
+	if failed != nil {
+		failed = fmt.Errorf("serving ended: %w", failed)
 	}
 	return errors.Join(failed, a.Stop())
 }
@@ -153,9 +175,34 @@ func (a *App) beginStore(ctx context.Context) error {
 }
 
 func (a *App) beginKeys(ctx context.Context) error {
-	box, err := openKeys(ctx, a.Settings.KeyFile, a.store, a.Logger)
+	box, err := openKeys(ctx, a.Settings.KeyFile, a.store, a.Logger, true)
 	a.box = box
 	return err
+}
+
+// beginSocket opens the admin socket, which is served once everything else has
+// begun. With PostgreSQL it is what keeps a second process out of the folder,
+// so it comes before the lease: a second lease would void the claims of the
+// first process.
+func (a *App) beginSocket(context.Context) error {
+	socket, err := adminapi.Listen(a.Settings.Data)
+	if err != nil {
+		return err
+	}
+	a.socket = socket
+	a.closeAtEnd("admin socket", socket)
+	return nil
+}
+
+// closeAtEnd closes a listener that its server may or may not have closed by
+// then.
+func (a *App) closeAtEnd(name string, l net.Listener) {
+	a.parts.onEnd(name, partGrace, func(context.Context) error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
 }
 
 // beginLease takes part in the database as a node. One process per data folder
@@ -307,27 +354,31 @@ func (a *App) expire(ctx context.Context) {
 	}
 }
 
-func (a *App) beginServing(context.Context) error {
+func (a *App) beginServing(ctx context.Context) error {
 	a.health = httpd.NewHealth(
 		httpd.Check{Name: "store", Probe: a.store.Ping},
 		httpd.Check{Name: "catalog", Probe: a.catalogReady},
 	)
 	a.registerGauges()
 	a.requests = telemetry.NewHTTP(a.Logger, a.metrics, a.parts.workers)
-	if err := a.serveInternal(); err != nil {
-		return err
-	}
 	if a.Listener == nil {
 		listener, err := httpd.Listen(a.Settings.Listen)
 		if err != nil {
 			return err
 		}
 		a.Listener = listener
+		a.closeAtEnd("public port", listener)
 	}
 	// Before the first request is answered: who sees the server ready may read
 	// the file.
-	if err := a.writeDemo(); err != nil {
-		return errors.Join(err, a.Listener.Close())
+	if err := a.writeDemo(ctx); err != nil {
+		return err
+	}
+	if a.demo.Load() != nil {
+		a.parts.background("demo", partGrace, a.watchDemo)
+	}
+	if err := a.serveInternal(); err != nil {
+		return err
 	}
 	server, err := httpd.Start(httpd.Options{
 		Listener: a.Listener, CertFile: a.Settings.TLS.Cert, KeyFile: a.Settings.TLS.Key,

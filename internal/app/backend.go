@@ -59,7 +59,7 @@ func Offline(ctx context.Context, o Options) (_ http.Handler, closer func() erro
 	}
 	a.store = s
 	a.parts.onEnd("store", storeGrace, func(context.Context) error { return s.Close() })
-	if err := a.beginKeys(ctx); err != nil {
+	if a.box, err = openKeys(ctx, o.Settings.KeyFile, s, o.Logger, false); err != nil {
 		return nil, nil, err
 	}
 	a.catalog, err = catalog.New(catalog.Options{Store: s, Sealer: a.box, Kinds: a.kinds(), Types: []channel.Kind{rtmkind.Kind{}}, Now: o.Now})

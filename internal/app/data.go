@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"parley/internal/catalog"
+	"parley/internal/chat"
 	"parley/internal/config"
 	"parley/internal/fault"
 	"parley/internal/secret"
@@ -54,17 +55,21 @@ func openStore(ctx context.Context, s config.Settings, logger *slog.Logger, onCo
 
 // openKeys reads the key file and checks that it belongs to the data. A key file
 // is made only for a database that holds nothing sealed yet: with a lost one, a
-// new one would not open what is there.
-func openKeys(ctx context.Context, path string, meta store.Meta, logger *slog.Logger) (*secret.Box, error) {
+// new one would not open what is there. And only a server makes one: a command
+// that happens to come first would tie the database to its own machine.
+func openKeys(ctx context.Context, path string, meta store.Meta, logger *slog.Logger, server bool) (*secret.Box, error) {
 	stored, err := meta.MetaValue(ctx, canaryName)
 	if err != nil {
 		return nil, err
 	}
-	file, err := secret.LoadKeyFile(path)
-	if errors.Is(err, fs.ErrNotExist) && stored == nil {
-		file, err = secret.CreateKeyFile(path)
+	if stored == nil && !server {
+		return nil, fault.New(fault.NotFound, "there is no Parley data in the database yet; start a server once (parley serve)")
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	file, err := secret.LoadKeyFile(path)
+	switch missing := errors.Is(err, fs.ErrNotExist); {
+	case missing && stored == nil:
+		file, err = secret.CreateKeyFile(path)
+	case missing:
 		return nil, fault.Wrap(err, fault.Conflict, "the key file %s is missing; put it back from your copy: without it the secrets in the database cannot be read", path)
 	}
 	if err != nil {
@@ -83,7 +88,10 @@ func openKeys(ctx context.Context, path string, meta store.Meta, logger *slog.Lo
 			return nil, err
 		}
 	}
-	return box, box.OpenCanary(stored)
+	if err := box.OpenCanary(stored); err != nil {
+		return nil, fault.Wrap(err, fault.KindOf(err), "%s: %s", path, fault.Message(err))
+	}
+	return box, nil
 }
 
 // nodeName reads the name of the node that this data folder is, or gives it
@@ -112,10 +120,18 @@ type demoConnection struct {
 
 func (a *App) demoPath() string { return filepath.Join(a.Settings.Data, demoFile) }
 
+// demoTimeout bounds the look at the database for demo.json.
+const demoTimeout = 10 * time.Second
+
 // writeDemo writes demo.json while there is a demo and removes it otherwise.
-func (a *App) writeDemo() error {
+func (a *App) writeDemo(ctx context.Context) error {
+	// The file must not end up with what an earlier look has found.
+	a.demoFile.Lock()
+	defer a.demoFile.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
+	defer cancel()
 	path := a.demoPath()
-	demo, err := a.catalog.EnsureDemo(context.Background())
+	demo, err := a.catalog.EnsureDemo(ctx)
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -134,6 +150,30 @@ func (a *App) writeDemo() error {
 		return fmt.Errorf("demo.json: %w", err)
 	}
 	return nil
+}
+
+// watchDemo takes the demo away when a change that was not made through this
+// process has ended it: on another node, or by a caller that left too early.
+func (a *App) watchDemo(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var seen int64
+	for demo := a.demo.Load(); demo != nil; demo = a.demo.Load() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		revision := a.inForce.Revision()
+		if c, ok := a.inForce.Channel(chat.ChannelID(demo.BotID)); revision == seen || ok && c.Demo {
+			continue
+		}
+		if err := a.writeDemo(ctx); err != nil {
+			a.Logger.Error("demo.json could not be brought up to date", "error", err)
+			continue
+		}
+		seen = revision
+	}
 }
 
 // replaceFile writes a file only its owner can read, as a whole or not at all.

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"syscall"
 
 	"parley/internal/adminapi"
 	"parley/internal/catalog"
@@ -44,19 +43,6 @@ func (a *App) publicRoutes() http.Handler {
 	})
 }
 
-// sparedFiles are left for everything that is not a socket: the database,
-// requests, the log.
-const sparedFiles = 1000
-
-// maxSockets follows from the limit of open files: each socket is one.
-func maxSockets() int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > 1<<20 {
-		return 1 << 20
-	}
-	return max(int(limit.Cur)-sparedFiles, int(limit.Cur)/2)
-}
-
 // operatorRoutes are for whoever runs the process.
 func (a *App) operatorRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /healthz", a.health.Live)
@@ -66,15 +52,12 @@ func (a *App) operatorRoutes(mux *http.ServeMux) {
 
 // serveInternal begins the admin socket and, if set, the admin port.
 func (a *App) serveInternal() error {
-	socket, err := adminapi.Listen(a.Settings.Data)
+	var err error
+	a.owners, err = httpd.Start(httpd.Options{Listener: a.socket, Handler: adminapi.New(a.services()), Logger: a.Logger})
 	if err != nil {
 		return err
 	}
-	server, err := httpd.Start(httpd.Options{Listener: socket, Handler: adminapi.New(a.services()), Logger: a.Logger})
-	if err != nil {
-		return errors.Join(err, socket.Close())
-	}
-	a.parts.onEnd("admin socket", partGrace, server.Stop)
+	a.parts.onEnd("admin socket's server", partGrace, a.owners.Stop)
 	if a.Settings.AdminListen == "" {
 		return nil
 	}
@@ -84,13 +67,13 @@ func (a *App) serveInternal() error {
 	if err != nil {
 		return err
 	}
-	if a.internal, err = httpd.Start(httpd.Options{
+	if a.admin, err = httpd.Start(httpd.Options{
 		Listener: listener, CertFile: a.Settings.TLS.Cert, KeyFile: a.Settings.TLS.Key,
 		Handler: a.requests.Wrap("admin", mux), Logger: a.Logger,
 	}); err != nil {
 		return err
 	}
-	a.parts.onEnd("admin listener", partGrace, a.internal.Stop)
+	a.parts.onEnd("admin listener", partGrace, a.admin.Stop)
 	return nil
 }
 
@@ -102,7 +85,7 @@ func (a *App) services() adminapi.Services {
 			if !r.DemoRemoved {
 				return
 			}
-			if err := a.writeDemo(); err != nil {
+			if err := a.writeDemo(context.Background()); err != nil {
 				a.Logger.Error("demo.json could not be brought up to date", "error", err)
 			}
 		},

@@ -204,13 +204,9 @@ func TestFailingTurnEndsInAnHonestMessage(t *testing.T) {
 	b := begin(t, &scripted{answer: func(context.Context, assistant.Turn) (assistant.Reply, error) {
 		tried++
 		return assistant.Reply{}, errors.New("backend password=hunter2 is down")
-	}})
-	b.now = time.Now()
+	}}, realClock)
 	b.say("hello")
-	b.until("the failure", func() bool {
-		b.now = time.Now()
-		return len(b.turns(chat.TurnFailed)) == 1
-	})
+	b.until("the failure", func() bool { return len(b.turns(chat.TurnFailed)) == 1 })
 	got := b.visible()
 	if tried != 3 || len(got) != 2 || got[1] == "" {
 		t.Errorf("%d attempts, visible %q", tried, got)
@@ -244,7 +240,7 @@ func TestPanicIsAFailedAttempt(t *testing.T) {
 	})
 	b.say("hello")
 	b.until("the answer", func() bool {
-		b.now = b.now.Add(time.Second)
+		b.pass(time.Second)
 		return len(b.visible()) == 2
 	})
 }
@@ -253,7 +249,8 @@ func TestTwoBelieversOneStore(t *testing.T) {
 	one := begin(t, echo())
 	one.say("first")
 	two := on(t, one.store, echo())
-	two.conv, two.boot = one.conv, one.boot // a second cache on the same node and boot
+	two.conv = one.conv
+	two.boot.Store(one.boot.Load()) // a second cache on the same node and boot
 	two.say("second")
 	one.say("third")  // one still believes in the state before "second"
 	two.say("fourth") // and two in the one before "third"
@@ -348,12 +345,12 @@ func TestEpisodes(t *testing.T) {
 	}
 	b.say("one")
 	first := episode()
-	b.now = b.now.Add(23 * time.Hour)
+	b.pass(23 * time.Hour)
 	b.say("two")
 	if got := episode(); got.Key != first.Key {
 		t.Error("a pause of 23 hours ended the episode")
 	}
-	b.now = b.now.Add(25 * time.Hour)
+	b.pass(25 * time.Hour)
 	b.say("three")
 	third := episode()
 	if third.Key == first.Key || string(third.State) != "+" {
@@ -368,7 +365,7 @@ func TestEpisodes(t *testing.T) {
 	if err := b.Finish(t.Context(), b.conv, "again"); err != nil {
 		t.Errorf("finishing twice: %v", err)
 	}
-	b.now = b.now.Add(-time.Hour) // the clock steps back
+	b.pass(-time.Hour) // the clock steps back
 	b.say("four")
 	if got := episode(); got.Key == third.Key || !got.Open() {
 		t.Errorf("after the end %+v", got)
@@ -400,7 +397,7 @@ func TestGreeting(t *testing.T) {
 			}
 		}
 	}
-	wait := func(b *bench) { b.now = b.now.Add(25 * time.Hour) }
+	wait := func(b *bench) { b.pass(25 * time.Hour) }
 	tests := []struct {
 		name string
 		acts []act

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -121,9 +122,32 @@ type bench struct {
 	store *sqlite.Store
 	news  *heard
 	conv  chat.Conversation
-	boot  int64
-	now   time.Time
+	boot  atomic.Int64
+	clock atomic.Int64 // milliseconds
 	stop  func()
+	// claims counts the looks for due turns.
+	claims *counter
+}
+
+// counter counts steps of one type.
+type counter struct {
+	conversation.Store
+	n atomic.Int64
+}
+
+func (c *counter) Commit(ctx context.Context, step store.Step) (any, error) {
+	out, err := c.Store.Commit(ctx, step)
+	if _, ok := step.(store.ClaimTurns); ok && err == nil {
+		c.n.Add(1)
+	}
+	return out, err
+}
+
+// wait returns after a look for due turns that begins after now.
+func (c *counter) wait(t *testing.T) {
+	t.Helper()
+	from := c.n.Load()
+	wait.For(t, 10*time.Second, func() bool { return c.n.Load() >= from+2 }, "a look for due turns")
 }
 
 type option func(*conversation.Options)
@@ -156,12 +180,14 @@ func on(t *testing.T, s *sqlite.Store, as assistant.Assistant, options ...option
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, store: s, news: &heard{}, boot: lease.Boot, now: time.UnixMilli(1_800_000_000_000)}
+	b := &bench{t: t, store: s, news: &heard{}, claims: &counter{Store: s}}
+	b.boot.Store(lease.Boot)
+	b.clock.Store(1_800_000_000_000)
 	o := conversation.Options{
-		Store: s, Assistants: assistants{as}, Announcer: b.news,
-		Owner:  func() store.Owner { return store.Owner{Node: node, Boot: b.boot} },
+		Store: b.claims, Assistants: assistants{as}, Announcer: b.news,
+		Owner:  func() store.Owner { return store.Owner{Node: node, Boot: b.boot.Load()} },
 		Logger: slog.New(slog.DiscardHandler),
-		Now:    func() time.Time { return b.now },
+		Now:    func() time.Time { return time.UnixMilli(b.clock.Load()) },
 		Policy: conversation.DefaultPolicy(),
 	}
 	o.Policy.FirstRetry, o.Policy.LastRetry, o.Policy.Tick = time.Millisecond, 2*time.Millisecond, 5*time.Millisecond
@@ -177,6 +203,27 @@ func on(t *testing.T, s *sqlite.Store, as assistant.Assistant, options ...option
 	b.stop = func() { once.Do(func() { cancel(); <-done }) }
 	t.Cleanup(b.stop)
 	return b
+}
+
+// pass lets time go by.
+func (b *bench) pass(d time.Duration) { b.clock.Add(d.Milliseconds()) }
+
+// lease renews the lease of the boot for life.
+func (b *bench) lease(t *testing.T, life time.Duration) {
+	t.Helper()
+	if _, err := store.Do(t.Context(), b.store, store.RenewLease{Node: node, Boot: b.boot.Load(), Life: life}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newBoot lets the lease lapse.
+func (b *bench) newBoot(t *testing.T) {
+	t.Helper()
+	got, err := store.Do(t.Context(), b.store, store.RenewLease{Node: node, Life: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.boot.Store(got.Boot)
 }
 
 func (b *bench) inbound(text string) channel.Inbound {

@@ -3,6 +3,8 @@ package conversation
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"parley/internal/assistant"
@@ -30,9 +32,12 @@ func (s *Service) fold(ch chat.ChannelID, h *handling, step *store.Accept) {
 		in.State = h.episode.State
 		in.Entries[0].Episode = h.episode.Key
 	}
-	reply, err := safely(func() (reply assistant.Reply, _ error) {
-		reply, ok = instant.Instant(in)
-		return reply, nil
+	said, err := safely(s.Logger, func() (said store.Reply, _ error) {
+		var reply assistant.Reply
+		if reply, ok = instant.Instant(in); ok {
+			said = s.reply(ch, h.chosen.Name, reply, step.Now)
+		}
+		return said, nil
 	})
 	if err != nil {
 		s.Logger.Error("instant answer failed; trying a turn", "assistant", h.chosen.Name, "error", err)
@@ -40,18 +45,19 @@ func (s *Service) fold(ch chat.ChannelID, h *handling, step *store.Accept) {
 	if err != nil || !ok {
 		return
 	}
-	fold.Reply = s.reply(ch, h.chosen.Name, reply, step.Now)
+	fold.Reply = said
 	step.Fold = &fold
 }
 
-// safely turns a panic of an assistant into an error.
-func safely(answer func() (assistant.Reply, error)) (reply assistant.Reply, err error) {
+// safely turns a panic into an error and logs where it happened.
+func safely[T any](logger *slog.Logger, work func() (T, error)) (out T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("assistant panicked: %v", p)
+			logger.Error("panic in a conversation", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	return answer()
+	return work()
 }
 
 // reply turns what an assistant says into what is stored: content its channel
@@ -111,6 +117,9 @@ func (s *Service) Greet(ctx context.Context, g channel.Greeting) error {
 	h := s.known.of(c.Key)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	// No fence of the store keeps a greeting back that another node's work has
+	// made needless, so what is believed does not do here.
+	h.forget()
 	if err := s.learn(ctx, c.Key, h); err != nil {
 		return err
 	}
@@ -126,7 +135,7 @@ func (s *Service) Greet(ctx context.Context, g channel.Greeting) error {
 		},
 		IdleBefore: now.Add(-s.Policy.Idle),
 		OwesTurn:   true,
-		Owner:      s.Owner(),
+		Owner:      s.claimant(),
 		Now:        now,
 	}
 	if !h.greetingDue(g.Mode, step.IdleBefore) {

@@ -15,8 +15,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"log/slog"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"parley/internal/assistant"
@@ -32,6 +30,7 @@ type Store interface {
 	Handling(ctx context.Context, key chat.ConversationKey) (store.Handling, error)
 	Conversation(ctx context.Context, key chat.ConversationKey) (chat.Conversation, error)
 	EntriesBetween(ctx context.Context, key chat.ConversationKey, first, last int64) ([]chat.Entry, error)
+	Turns(ctx context.Context, f store.TurnFilter) ([]chat.Turn, error)
 }
 
 // Chosen is an assistant in one version.
@@ -133,13 +132,11 @@ type Service struct {
 	Options
 	known *cache
 
-	// turns is closed to new work by Run's end; running counts turns at work.
-	turns   context.Context
-	stop    context.CancelFunc
-	running sync.WaitGroup
-	slots   chan struct{}
-	// draining is set when no further turn may begin.
-	draining atomic.Bool
+	// turns ends the attempts under way, at Run's end.
+	turns context.Context
+	stop  context.CancelFunc
+	slots chan struct{}
+	work  *work
 }
 
 var _ channel.Gateway = (*Service)(nil)
@@ -159,7 +156,7 @@ func New(o Options) *Service {
 	if o.Observe == nil {
 		o.Observe = unobserved{}
 	}
-	s := &Service{Options: o, known: newCache(), slots: make(chan struct{}, o.Policy.Running)}
+	s := &Service{Options: o, known: newCache(), slots: make(chan struct{}, o.Policy.Running), work: newWork()}
 	s.turns, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -222,7 +219,7 @@ func (s *Service) inboundStep(in channel.Inbound) (store.Accept, error) {
 		RawLife:    s.Policy.RawLife,
 		IdleBefore: now.Add(-s.Policy.Idle),
 		OwesTurn:   in.Purpose == chat.Message,
-		Owner:      s.Owner(),
+		Owner:      s.claimant(),
 		Now:        now,
 	}
 	if in.DedupeKey != "" {
@@ -239,43 +236,79 @@ func (s *Service) inboundStep(in channel.Inbound) (store.Accept, error) {
 	return step, nil
 }
 
+// claimant is who claims the turn of an inbound entry: nobody when this node
+// begins no further turns.
+func (s *Service) claimant() store.Owner {
+	if s.work.isClosed() {
+		return store.Owner{}
+	}
+	return s.Owner()
+}
+
 // answerer fills in who answers when the step opens an episode, and remembers
 // the assistant of the open one.
 func (s *Service) answerer(ctx context.Context, c chat.Conversation, h *handling, step *store.Accept) error {
+	now, err := s.Assistants.ForChannel(c.Channel)
 	if h.fresh(step.IdleBefore) {
-		chosen, err := s.Assistants.ForChannel(c.Channel)
 		if err != nil {
 			return err
 		}
-		h.chosen = chosen
-	} else if h.chosen.Assistant == nil || h.chosen.Name != h.episode.Assistant || h.chosen.Version != h.episode.Version {
-		chosen, err := s.Assistants.At(ctx, h.episode.Assistant, h.episode.Version)
-		if err != nil {
-			// The turn will find out again, retry, and end in a listed failure.
-			s.Logger.WarnContext(ctx, "assistant of an open episode cannot be used", "assistant", h.episode.Assistant, "version", h.episode.Version, "error", err)
-			h.chosen = Chosen{Name: h.episode.Assistant, Version: h.episode.Version}
-			step.Answerer = store.Answerer{Name: h.chosen.Name, Version: h.chosen.Version}
-			return nil
-		}
-		h.chosen = chosen
+		h.chosen = now
+		step.Answerer = answererOf(now)
+		return nil
 	}
-	step.Answerer = store.Answerer{Name: h.chosen.Name, Version: h.chosen.Version, Collect: h.chosen.Assistant.Collects()}
+	s.choose(ctx, h)
+	if err != nil {
+		// The channel has gone; its open episodes are answered to their end.
+		now = h.chosen
+	}
+	// It counts if the episode was closed on another node meanwhile.
+	step.Answerer = answererOf(now)
 	return nil
+}
+
+// choose looks up the assistant of the open episode.
+func (s *Service) choose(ctx context.Context, h *handling) {
+	name, version := h.episode.Assistant, h.episode.Version
+	if h.chosen.Assistant != nil && h.chosen.Name == name && h.chosen.Version == version {
+		return
+	}
+	chosen, err := s.Assistants.At(ctx, name, version)
+	if err != nil {
+		// The turn will find out again, retry, and end in a listed failure.
+		s.Logger.WarnContext(ctx, "assistant of an open episode cannot be used", "assistant", name, "version", version, "error", err)
+		chosen = Chosen{Name: name, Version: version}
+	}
+	h.chosen = chosen
+}
+
+func answererOf(c Chosen) store.Answerer {
+	return store.Answerer{Name: c.Name, Version: c.Version, Collect: c.Assistant != nil && c.Assistant.Collects()}
 }
 
 // commit stores an accepting step, learns from its outcome, and only then tells
 // the sender, the readers and the turn runner, in this order.
 func (s *Service) commit(ctx context.Context, c chat.Conversation, h *handling, step store.Accept, committed func(channel.Receipt)) (channel.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return channel.Receipt{}, err
+	}
 	began := time.Now()
-	out, err := store.Do(ctx, s.Store, step)
+	known := false
+	defer func() {
+		if !known {
+			h.forget()
+			s.work.doubt(c.Key)
+		}
+	}()
+	out, err := s.accept(ctx, step)
 	if err != nil {
-		h.forget()
 		return channel.Receipt{}, err
 	}
 	receipt := channel.Receipt{Entry: c.EntryID(out.Entry.Seq), Seq: out.Entry.Seq, Duplicate: out.Duplicate}
 	if committed != nil {
 		committed(receipt)
 	}
+	known = true
 	if out.Duplicate {
 		return receipt, nil
 	}
@@ -291,6 +324,20 @@ func (s *Service) commit(ctx context.Context, c chat.Conversation, h *handling, 
 		s.start(*out.Turn, step.Owner)
 	}
 	return receipt, nil
+}
+
+// accept stores a step whether or not the caller still waits: once it is on its
+// way only its outcome tells what this node owes. The store bounds the wait.
+func (s *Service) accept(ctx context.Context, step store.Accept) (store.Accepted, error) {
+	ctx = context.WithoutCancel(ctx)
+	out, err := store.Do(ctx, s.Store, step)
+	if step.Fold == nil || !fault.Is(err, fault.Invalid) {
+		return out, err
+	}
+	// The fault may be the answer's; a turn will tell.
+	s.Logger.WarnContext(ctx, "an instant answer could not be stored; trying a turn", "conversation", step.Conversation, "error", err)
+	step.Fold = nil
+	return store.Do(ctx, s.Store, step)
 }
 
 // Finish ends the open episode.
@@ -320,7 +367,7 @@ func (s *Service) Move(ctx context.Context, key chat.ConversationKey, change cha
 		if _, err := h.episode.Apply(change); err != nil {
 			return chat.Episode{}, fault.Wrap(err, fault.Conflict, "%v", err)
 		}
-		out, err := store.Do(ctx, s.Store, store.MoveControl{
+		out, err := store.Do(context.WithoutCancel(ctx), s.Store, store.MoveControl{
 			Conversation: key, Episode: h.episode.Key, Epoch: h.episode.Epoch,
 			Change: change, Entries: say, Now: change.At,
 		})

@@ -3,7 +3,6 @@ package conversation
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -22,10 +21,10 @@ func (s *Service) Run(ctx context.Context, grace time.Duration) {
 	tick := time.NewTicker(s.Policy.Tick)
 	defer tick.Stop()
 	for {
+		s.recheck(ctx)
 		s.claimDue(ctx)
 		select {
 		case <-ctx.Done():
-			s.draining.Store(true)
 			s.drain(grace)
 			return
 		case <-tick.C:
@@ -34,9 +33,10 @@ func (s *Service) Run(ctx context.Context, grace time.Duration) {
 }
 
 func (s *Service) drain(grace time.Duration) {
+	s.work.close()
 	done := make(chan struct{})
 	go func() {
-		s.running.Wait()
+		s.work.running.Wait()
 		close(done)
 	}()
 	timer := time.NewTimer(grace)
@@ -52,11 +52,10 @@ func (s *Service) drain(grace time.Duration) {
 // claimDue takes over due turns until there are no more or no free slot.
 func (s *Service) claimDue(ctx context.Context) {
 	for ctx.Err() == nil {
-		free := cap(s.slots) - len(s.slots)
-		if free == 0 {
+		limit := min(cap(s.slots)-s.work.count(), 64)
+		if limit <= 0 {
 			return
 		}
-		limit := min(free, 64)
 		owner := s.Owner()
 		out, err := store.Do(ctx, s.Store, store.ClaimTurns{Owner: owner, Limit: limit, Now: s.Now()})
 		if err != nil {
@@ -76,66 +75,83 @@ func (s *Service) claimDue(ctx context.Context) {
 
 // start runs a claimed turn, and the turns that follow it, in the background.
 func (s *Service) start(turn chat.Turn, owner store.Owner) {
-	s.running.Add(1)
-	go func() {
-		defer s.running.Done()
-		select {
-		case s.slots <- struct{}{}:
-			defer func() { <-s.slots }()
-		case <-s.turns.Done():
-			s.postpone(turn, owner, 0, "the node stopped", false)
-			return
+	ok, runs := s.work.begin(turn.Key, owner)
+	switch {
+	case !ok:
+		s.giveBack(turn, owner, 0, "the node stopped", false)
+	case !runs:
+		go s.runAll(turn, owner)
+	}
+}
+
+func (s *Service) runAll(turn chat.Turn, owner store.Owner) {
+	defer s.work.running.Done()
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-s.work.closing:
+	}
+	for next := &turn; next != nil; {
+		now := *next
+		if s.work.isClosed() {
+			s.postpone(now, owner, 0, "the node stopped", false)
+			next = nil
+		} else {
+			next = s.run(now, owner)
 		}
-		for next := &turn; next != nil; {
-			if next != &turn && s.draining.Load() {
-				s.postpone(*next, owner, 0, "the node stopped", false)
-				return
-			}
-			next = s.run(*next, owner)
-		}
-	}()
+		s.work.leave(now.Key, owner)
+	}
 }
 
 // run makes one attempt at a turn and returns the next one, if this node owns
 // it now.
-func (s *Service) run(turn chat.Turn, owner store.Owner) (next *chat.Turn) {
+func (s *Service) run(turn chat.Turn, owner store.Owner) *chat.Turn {
 	began := time.Now()
-	result := "postponed"
-	defer func() {
-		if p := recover(); p != nil {
-			// Without this a defect of ours would end the process and, after
-			// its restart, end it again.
-			s.Logger.Error("turn panicked", "turn", turn.Key, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			s.postpone(turn, owner, s.delay(turn.Attempts), fmt.Sprint("panic: ", p), true)
-			next = nil
-		}
-		s.Observe.TurnEnded(result, time.Since(began))
-	}()
 	s.Announcer.Announce(channel.News{Conversation: turn.Conversation, Typing: channel.TypingStarted})
 	defer s.Announcer.Announce(channel.News{Conversation: turn.Conversation, Typing: channel.TypingStopped})
-
-	finish, err := s.attempt(turn, owner)
-	if err != nil {
-		stopped := s.turns.Err() != nil
-		if stopped || turn.Attempts+1 < s.Policy.Attempts {
-			s.Logger.Warn("turn failed; it will be tried again", "turn", turn.Key, "attempt", turn.Attempts+1, "stopped", stopped, "error", err)
-			delay := s.delay(turn.Attempts)
-			if stopped {
-				delay = 0 // the next boot may try at once
-			}
-			s.postpone(turn, owner, delay, err.Error(), !stopped)
-			return nil
-		}
-		s.Logger.Error("turn failed for good", "turn", turn.Key, "conversation", turn.Conversation, "attempts", turn.Attempts+1, "error", err)
-		finish = s.failure(turn, owner, err)
-	}
 	var out store.FinishedTurn
-	out, result = s.finish(finish)
+	var result string
+	finish, err := s.attempt(turn, owner)
+	if err == nil {
+		out, result, err = s.finish(finish)
+	}
+	if err != nil {
+		out, result = s.failed(turn, owner, err)
+	}
+	s.Observe.TurnEnded(result, time.Since(began))
 	return out.Next
 }
 
-// attempt asks the assistant.
+// failed has a turn tried again after a pause or, after the last attempt, ends
+// it with an honest message.
+func (s *Service) failed(turn chat.Turn, owner store.Owner, err error) (out store.FinishedTurn, result string) {
+	stopped := s.turns.Err() != nil
+	delay := s.delay(turn.Attempts)
+	if stopped {
+		delay = 0 // the next boot may try at once
+	}
+	if stopped || turn.Attempts+1 < s.Policy.Attempts {
+		s.Logger.Warn("turn failed; it will be tried again", "turn", turn.Key, "attempt", turn.Attempts+1, "stopped", stopped, "error", err)
+		s.postpone(turn, owner, delay, err.Error(), !stopped)
+		return out, "postponed"
+	}
+	s.Logger.Error("turn failed for good", "turn", turn.Key, "conversation", turn.Conversation, "attempts", turn.Attempts+1, "error", err)
+	out, result, err = s.finish(s.failure(turn, owner, err))
+	if err != nil {
+		s.Logger.Error("the end of a turn could not be stored; it will be tried again", "turn", turn.Key, "error", err)
+		s.postpone(turn, owner, delay, err.Error(), true)
+		return out, "postponed"
+	}
+	return out, result
+}
+
+// attempt asks the assistant. A defect of ours is a failure like any other: it
+// must not end the process and, after its restart, end it again.
 func (s *Service) attempt(turn chat.Turn, owner store.Owner) (store.FinishTurn, error) {
+	return safely(s.Logger, func() (store.FinishTurn, error) { return s.ask(turn, owner) })
+}
+
+func (s *Service) ask(turn chat.Turn, owner store.Owner) (store.FinishTurn, error) {
 	ctx, cancel := context.WithTimeout(s.turns, s.Policy.TurnTimeout)
 	defer cancel()
 	conv, err := s.Store.Conversation(ctx, turn.Conversation)
@@ -165,7 +181,7 @@ func (s *Service) attempt(turn chat.Turn, owner store.Owner) (store.FinishTurn, 
 		Conversation: conv.ID, Episode: ep.ID, Attempt: turn.Attempts + 1,
 		Key: fmt.Sprintf("%s-t%d", ep.ID, turn.Key),
 	}
-	reply, err := safely(func() (assistant.Reply, error) { return chosen.Assistant.Answer(ctx, in) })
+	reply, err := chosen.Assistant.Answer(ctx, in)
 	if err != nil {
 		return store.FinishTurn{}, err
 	}
@@ -213,49 +229,68 @@ func (s *Service) failure(turn chat.Turn, owner store.Owner, cause error) store.
 }
 
 // finish commits the end of a turn. While the store is away it keeps trying
-// with the same answer: the claim tells whether it still counts.
-func (s *Service) finish(step store.FinishTurn) (store.FinishedTurn, string) {
-	h := s.known.of(step.Conversation)
-	out, err := backoff.Retry(s.turns, func() (store.FinishedTurn, error) {
-		step.Now = s.Now()
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		out, err := store.Do(context.WithoutCancel(s.turns), s.Store, step)
-		if err != nil {
-			h.forget()
-			if !fault.Is(err, fault.Unavailable) {
-				return out, backoff.Permanent(err)
-			}
-			return out, err
+// with the same answer: the claim tells whether it still counts. An error means
+// that the store does not take this answer.
+func (s *Service) finish(step store.FinishTurn) (out store.FinishedTurn, result string, err error) {
+	out, err = backoff.Retry(s.turns, func() (store.FinishedTurn, error) {
+		out, err := s.finishOnce(&step)
+		if err != nil && !fault.Is(err, fault.Unavailable) {
+			err = backoff.Permanent(err)
 		}
-		if out.Lost {
-			h.forget()
-			return out, nil
-		}
-		h.finished(out)
-		// Announced under the lock, so that news of one conversation is told
-		// in the order of its commits.
-		s.Announcer.Announce(channel.News{Conversation: step.Conversation, Entries: out.Entries})
-		return out, nil
+		return out, err
 	}, backoff.WithBackOff(s.backOff()), backoff.WithMaxElapsedTime(0))
 	switch {
-	case err != nil:
+	case err != nil && s.turns.Err() != nil:
 		// The claim stays; the next boot of this node takes the turn up again.
-		s.Logger.Error("the end of a turn could not be stored", "turn", step.Turn, "error", err)
-		return out, "lost"
+		s.Logger.Error("the end of a turn could not be stored before the stop", "turn", step.Turn, "error", err)
+		return out, "lost", nil
+	case err != nil:
+		return out, "", err
 	case out.Lost:
-		return out, "lost"
+		return out, "lost", nil
 	case out.Late:
-		return out, "late"
+		return out, "late", nil
 	case step.Failed:
-		return out, "failed"
+		return out, "failed", nil
 	default:
-		return out, "answered"
+		return out, "answered", nil
 	}
 }
 
-// postpone gives a turn back.
+func (s *Service) finishOnce(step *store.FinishTurn) (store.FinishedTurn, error) {
+	step.Now = s.Now()
+	h := s.known.of(step.Conversation)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out, err := store.Do(context.WithoutCancel(s.turns), s.Store, *step)
+	if err != nil || out.Lost {
+		// An earlier try may have been stored after all, and with it a claim on
+		// the next turn.
+		h.forget()
+		s.work.doubt(step.Conversation)
+		return out, err
+	}
+	if out.Next != nil {
+		s.work.follow(out.Next.Key, step.Owner)
+	}
+	h.finished(out)
+	// Announced under the lock, so that news of one conversation is told in the
+	// order of its commits.
+	s.Announcer.Announce(channel.News{Conversation: step.Conversation, Entries: out.Entries})
+	return out, nil
+}
+
+// postpone gives a turn back and forgets what was believed about its
+// conversation: the store drops a turn that has lost its right to answer.
 func (s *Service) postpone(turn chat.Turn, owner store.Owner, delay time.Duration, why string, count bool) {
+	s.giveBack(turn, owner, delay, why, count)
+	h := s.known.of(turn.Conversation)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.forget()
+}
+
+func (s *Service) giveBack(turn chat.Turn, owner store.Owner, delay time.Duration, why string, count bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.turns), 5*time.Second)
 	defer cancel()
 	_, err := store.Do(ctx, s.Store, store.PostponeTurn{
@@ -263,7 +298,8 @@ func (s *Service) postpone(turn chat.Turn, owner store.Owner, delay time.Duratio
 		DueAt: s.Now().Add(delay), Error: why, CountAttempt: count,
 	})
 	if err != nil {
-		s.Logger.Error("a turn could not be given back; it is taken up when this node's claim ends", "turn", turn.Key, "error", err)
+		s.work.doubt(turn.Conversation)
+		s.Logger.Error("a turn could not be given back; that is tried again", "turn", turn.Key, "error", err)
 	}
 }
 

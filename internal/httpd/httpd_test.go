@@ -161,3 +161,56 @@ func TestCertificateFiles(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestStopWaitsForNoUnusedConnection(t *testing.T) {
+	s, err := httpd.Start(httpd.Options{Listener: listen(t), Logger: quiet(), Handler: http.NotFoundHandler()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A browser opens it in case it will be needed.
+	unused, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unused.Close()
+	get(t, http.DefaultClient, "http://"+s.Addr().String()) // accepted after it
+	began := time.Now()
+	if err := s.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("the stop took %v", took)
+	}
+	if _, err := unused.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection is still open")
+	}
+}
+
+func TestStopCutsRequestsThatDoNotEnd(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	s, err := httpd.Start(httpd.Options{Listener: listen(t), Logger: quiet(), Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(entered)
+		<-release
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer close(release)
+	cut := make(chan error, 1)
+	go func() {
+		res, err := http.Get("http://" + s.Addr().String())
+		if err == nil {
+			res.Body.Close()
+		}
+		cut <- err
+	}()
+	<-entered
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Stop(ctx); err != nil {
+		t.Errorf("a slow client makes the stop fail: %v", err)
+	}
+	if err := <-cut; err == nil {
+		t.Error("the request was not cut")
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -29,6 +28,8 @@ const (
 type Server struct {
 	http     *http.Server
 	listener net.Listener
+	logger   *slog.Logger
+	unused   unused
 	// done is closed when serving has ended, for the reason in err.
 	done chan struct{}
 	err  error
@@ -71,6 +72,7 @@ func Start(o Options) (*Server, error) {
 	}
 	s := &Server{
 		listener: listener,
+		logger:   o.Logger,
 		done:     make(chan struct{}),
 		http: &http.Server{
 			Handler:           o.Handler,
@@ -81,6 +83,7 @@ func Start(o Options) (*Server, error) {
 			ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 		},
 	}
+	s.http.ConnState = s.unused.state
 	go func() {
 		defer close(s.done)
 		s.err = s.http.Serve(listener)
@@ -104,13 +107,50 @@ func (s *Server) Err() error {
 }
 
 // Stop refuses new connections and waits for running requests until ctx ends;
-// then it cuts them. Upgraded connections are not its business.
+// then it cuts them, which is no error: somebody may read as slowly as he likes.
+// Upgraded connections are not its business.
 func (s *Server) Stop(ctx context.Context) error {
+	s.unused.close()
 	err := s.http.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("requests were cut: %w", err), s.http.Close())
+	if err != nil && ctx.Err() != nil {
+		s.logger.Warn("requests were cut off by the stop", "address", s.Addr().String())
+		err = s.http.Close()
 	}
 	return errors.Join(err, s.Err())
+}
+
+// unused are connections over which nothing was asked yet. Browsers open some
+// in advance, and Shutdown would wait for each until it is five seconds old.
+type unused struct {
+	mu      sync.Mutex
+	conns   map[net.Conn]struct{}
+	closing bool
+}
+
+// state implements the hook of http.Server.
+func (u *unused) state(c net.Conn, now http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case now != http.StateNew:
+		delete(u.conns, c)
+	case u.closing:
+		_ = c.Close() // it was accepted while the listener closed
+	default:
+		if u.conns == nil {
+			u.conns = make(map[net.Conn]struct{})
+		}
+		u.conns[c] = struct{}{}
+	}
+}
+
+func (u *unused) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.closing = true
+	for c := range u.conns {
+		_ = c.Close() // nobody waits for an answer over it
+	}
 }
 
 // certificates reads a certificate again when its file has changed.

@@ -263,15 +263,32 @@ func changeLocked(next *os.File, path, target string, change func(*KeyFile) erro
 	return f, syncFolder(filepath.Dir(target))
 }
 
+// writeNew makes the file as a whole or not at all, and never in place of
+// another: it is written beside its place and linked to it. A kill in the middle
+// leaves nothing of that name.
 func (f *KeyFile) writeNew(path string) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, keyFileMode)
+	if _, err := os.Lstat(path); err == nil {
+		return fs.ErrExist
+	}
+	folder := filepath.Dir(path)
+	file, err := os.CreateTemp(folder, "."+filepath.Base(path)+"-") // mode 0600
 	if err != nil {
 		return err
 	}
-	if err := f.writeTo(file); err != nil {
-		return errors.Join(err, os.Remove(path))
+	err = f.writeTo(file)
+	if err == nil {
+		err = os.Link(file.Name(), path)
 	}
-	return syncFolder(filepath.Dir(path))
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) {
+		// A file system without links: the check above has to do.
+		err = os.Rename(file.Name(), path)
+	} else {
+		err = errors.Join(err, os.Remove(file.Name()))
+	}
+	if err != nil {
+		return err
+	}
+	return syncFolder(folder)
 }
 
 // writeTo writes, syncs and closes.

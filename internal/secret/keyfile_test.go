@@ -3,6 +3,7 @@ package secret_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -246,5 +247,46 @@ func TestKeyFileRefused(t *testing.T) {
 	}
 	if _, err := secret.CreateKeyFile(filepath.Join(t.TempDir(), "no", "key")); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("no folder: %v", err)
+	}
+}
+
+// A kill while the file is made must leave either no file of its name or the
+// whole one: nothing is ever written under the name itself.
+func TestCreateKeyFileIsWholeOrNothing(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "key")
+	seen := make(chan error, 1)
+	stop := make(chan struct{})
+	go func() {
+		for {
+			if text, err := os.ReadFile(path); err == nil {
+				if _, err := secret.LoadKeyFile(path); err != nil || len(text) == 0 {
+					seen <- fmt.Errorf("%d bytes: %w", len(text), err)
+					return
+				}
+			}
+			select {
+			case <-stop:
+				seen <- nil
+				return
+			default:
+			}
+		}
+	}()
+	for range 50 {
+		if _, err := secret.CreateKeyFile(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	if err := <-seen; err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a reader saw half a file: %v", err)
+	}
+	left, err := os.ReadDir(folder)
+	if err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

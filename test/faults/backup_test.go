@@ -15,7 +15,7 @@ import (
 // each conversation in it is the beginning of the one that went on.
 func TestBackupUnderLoad(t *testing.T) {
 	onEngines(t, func(t *testing.T, env []string) {
-		server := parley.Serve(t, program.Options{Env: env})
+		server := serve(t, program.Options{Env: env})
 		app := demo(t, server)
 		admin := adminOf(server, env)
 		people := crowd.Gather(t, crowd.Options{App: app, People: 10, Pause: 3 * time.Millisecond})
@@ -38,15 +38,15 @@ func TestBackupUnderLoad(t *testing.T) {
 		}
 
 		restored, copyEnv := restore(t, env, copied)
-		if _, err := os.Stat(filepath.Join(restored, "key")); os.IsNotExist(err) {
-			// The key file is kept apart from the data it opens.
-			own, err := os.ReadFile(filepath.Join(server.Data, "key"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			write(t, filepath.Join(restored, "key"), own)
+		// The key file is no part of a backup: it is kept apart from the data
+		// it opens.
+		refused(t, copyEnv, restored, "key file")
+		own, err := os.ReadFile(filepath.Join(server.Data, "key"))
+		if err != nil {
+			t.Fatal(err)
 		}
-		second := parley.Serve(t, program.Options{Data: restored, Env: copyEnv})
+		write(t, filepath.Join(restored, "key"), own)
+		second := serve(t, program.Options{Data: restored, Env: copyEnv})
 		copyAdmin := adminOf(second, copyEnv)
 		now, then := admin.Conversations(t), copyAdmin.Conversations(t)
 		shorter := 0

@@ -66,7 +66,7 @@ func TestDiskFull(t *testing.T) {
 	disk := smallDisk(t, 32)
 	data := filepath.Join(disk, "data")
 	env := quiet()
-	server := parley.Serve(t, program.Options{Data: data, Env: env})
+	server := serve(t, program.Options{Data: data, Env: env})
 	app := demo(t, server)
 	people := crowd.Gather(t, crowd.Options{App: app, People: 10, Window: 1, Patience: time.Second})
 	people.Talk()
@@ -112,7 +112,7 @@ func TestDiskFull(t *testing.T) {
 	people.WaitAcked(100, time.Minute)
 	people.Settle(time.Minute)
 	crowd.Audit(t, people, adminOf(server, env))
-	keepsSecrets(t, server, app, people.Tokens()...)
+	keepsSecrets(t, server, people)
 	if !server.Running() {
 		t.Error("the server did not live through it")
 	}
@@ -128,7 +128,7 @@ func TestKilledOnFullDisk(t *testing.T) {
 	disk := smallDisk(t, 32)
 	data := filepath.Join(disk, "data")
 	env := quiet()
-	server := parley.Serve(t, program.Options{Data: data, Env: env})
+	server := serve(t, program.Options{Data: data, Env: env})
 	app := demo(t, server)
 	people := crowd.Gather(t, crowd.Options{App: app, People: 5, Window: 1, Patience: time.Second})
 	people.Talk()
@@ -175,7 +175,7 @@ func TestFirstStartOnFullDisk(t *testing.T) {
 	refused(t, quiet(), data, data)
 	remove(t, filepath.Join(disk, "filler"))
 	resize(t, disk, 64)
-	server := parley.Serve(t, program.Options{Data: data, Env: quiet()})
+	server := serve(t, program.Options{Data: data, Env: quiet()})
 	s, _ := login(t, demo(t, server).Client("first", nil))
 	exchange(t, s, 1, "Hi")
 }

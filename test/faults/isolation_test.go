@@ -54,7 +54,7 @@ func TestNothingLeavesTheMachine(t *testing.T) {
 
 func inNamespace(t *testing.T) {
 	ip(t, "link set lo up")
-	server := parley.Serve(t, program.Options{Env: quiet()})
+	server := serve(t, program.Options{Env: quiet()})
 	t.Run("with loopback only", func(t *testing.T) { everyday(t, server, "first") })
 
 	// A tap: whatever is sent anywhere outside is counted there.

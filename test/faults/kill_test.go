@@ -13,7 +13,7 @@ import (
 // people talk.
 func TestKilledUnderLoad(t *testing.T) {
 	onEngines(t, func(t *testing.T, env []string) {
-		server := parley.Serve(t, program.Options{Env: env})
+		server := serve(t, program.Options{Env: env})
 		app := demo(t, server)
 		people := crowd.Gather(t, crowd.Options{App: app, People: 20})
 		people.Talk()
@@ -29,7 +29,7 @@ func TestKilledUnderLoad(t *testing.T) {
 		people.WaitAcked(20, time.Minute)
 		people.Settle(time.Minute)
 		crowd.Audit(t, people, adminOf(server, env))
-		keepsSecrets(t, server, app, people.Tokens()...)
+		keepsSecrets(t, server, people)
 	})
 }
 

@@ -88,8 +88,25 @@ func exchange(t *testing.T, s *rtmtest.Socket, id int64, text string) time.Durat
 	return took
 }
 
-// keepsSecrets searches everything a server has logged for secrets.
-func keepsSecrets(t *testing.T, server *program.Server, app crowd.App, tokens ...string) {
+// serve starts a server. When the test ends, what it has logged is searched for
+// secrets.
+func serve(t *testing.T, o program.Options) *program.Server {
 	t.Helper()
-	crowd.NoSecrets(t, server.Logs(), append(tokens, app.Secret)...)
+	return scanned(t, parley.Serve(t, o))
+}
+
+func scanned(t *testing.T, server *program.Server) *program.Server {
+	t.Helper()
+	secret := slowSecret
+	if app, err := crowd.Demo(server.Data); err == nil {
+		secret = app.Secret
+	}
+	t.Cleanup(func() { crowd.NoSecrets(t, server.Logs(), secret) })
+	return server
+}
+
+// keepsSecrets searches what a server has logged for the tokens of people.
+func keepsSecrets(t *testing.T, server *program.Server, people *crowd.Crowd) {
+	t.Helper()
+	crowd.NoSecrets(t, server.Logs(), people.Tokens()...)
 }

@@ -1,10 +1,12 @@
 package faults
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -14,7 +16,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"parley/internal/channel/rtm/rtmtest"
+	"parley/internal/testkit/child"
 	"parley/internal/testkit/crowd"
+	"parley/internal/testkit/freeport"
 	"parley/internal/testkit/program"
 	"parley/internal/testkit/wait"
 )
@@ -109,8 +113,8 @@ func TestTwoNodesOneDatabase(t *testing.T) {
 		_ = s.Drop()
 	})
 	t.Run("both talk at once", func(t *testing.T) {
-		bothTalk(t, left, right, either(40, 2000))
-		audited(t, crowd.Admin{Binary: &parley, Data: one.Data, Env: env}, app.Place("both"), either(40, 2000))
+		bothTalk(t, left, right, either(40, 400))
+		audited(t, crowd.Admin{Binary: &parley, Data: one.Data, Env: env}, app.Place("both"), either(40, 400))
 	})
 }
 
@@ -273,6 +277,60 @@ func TestPausedNode(t *testing.T) {
 	for _, text := range []string{"one", "two"} {
 		if answers[text] != 1 || answers[answerTo(text)] != 1 {
 			t.Errorf("%q is in the log %d times, its answer %d times", text, answers[text], answers[answerTo(text)])
+		}
+	}
+}
+
+// TestTwoNodesBeginTogether starts both nodes on an empty database at once: one
+// makes schema and demo, the other waits, and both serve the same.
+func TestTwoNodesBeginTogether(t *testing.T) {
+	donor := serve(t, program.Options{Env: quiet()})
+	donor.Stop()
+	key, err := os.ReadFile(filepath.Join(donor.Data, "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range either(3, 50) {
+		env := quiet("PARLEY_DATABASE=" + pg.Database(t))
+		var data, addresses [2]string
+		for i := range 2 {
+			data[i], addresses[i] = t.TempDir(), freeport.Addr(t)
+			write(t, filepath.Join(data[i], "key"), key)
+			cmd := exec.Command(parley.Path(t), "serve", "--listen", addresses[i], "--data", data[i])
+			cmd.Env = append(os.Environ(), env...)
+			var said bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &said, &said
+			process, err := child.Start(cmd, syscall.SIGKILL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := process.Stop(os.Kill, time.Minute); err != nil || t.Failed() {
+					t.Logf("node %d: %v\n%s", i, err, &said)
+				}
+			})
+		}
+		for _, address := range addresses {
+			wait.Succeed(t, 30*time.Second, func() error {
+				if status, body := crowd.Get(t.Context(), "http://"+address+"/readyz"); status != http.StatusOK {
+					return fmt.Errorf("%d %s", status, body)
+				}
+				return nil
+			}, "both nodes")
+		}
+		var apps [2]crowd.App
+		for i := range 2 {
+			wait.Succeed(t, 5*time.Second, func() (err error) {
+				apps[i], err = crowd.Demo(data[i])
+				return err
+			}, "demo.json")
+		}
+		if apps[0].BotID != apps[1].BotID || apps[0].ClientID != apps[1].ClientID {
+			t.Errorf("the nodes have two demos, %s and %s", apps[0].BotID, apps[1].BotID)
+		}
+		for i, app := range apps {
+			s, _ := login(t, app.Client(fmt.Sprintf("of-%d", i), nil))
+			exchange(t, s, 1, "Hi")
 		}
 	}
 }

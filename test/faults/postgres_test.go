@@ -32,7 +32,7 @@ func TestDatabaseGone(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			database := pgtest.Start(t, pgtest.Options{TCP: true})
 			env := quiet("PARLEY_DATABASE=" + database.Database(t))
-			server := parley.Serve(t, program.Options{Env: env})
+			server := serve(t, program.Options{Env: env})
 			app := demo(t, server)
 			// With more than one message open, the one refused while the
 			// database was on its way out could be stored after its follower.
@@ -61,7 +61,7 @@ func TestDatabaseGone(t *testing.T) {
 			if server.PID() != pid || !server.Running() {
 				t.Error("the server did not live through it")
 			}
-			keepsSecrets(t, server, app, people.Tokens()...)
+			keepsSecrets(t, server, people)
 		})
 	}
 }

@@ -17,7 +17,7 @@ import (
 // TestSlowReader has a client stop reading while much is said in its
 // conversation. It alone is dropped, by name.
 func TestSlowReader(t *testing.T) {
-	server := parley.Serve(t, program.Options{Env: quiet()})
+	server := serve(t, program.Options{Env: quiet()})
 	app := demo(t, server)
 	// A small receive buffer, so that little hides in the kernel.
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -76,7 +76,7 @@ func TestSlowReader(t *testing.T) {
 // told; what was not taken is not acknowledged; nobody else notices.
 func TestFlood(t *testing.T) {
 	onEngines(t, func(t *testing.T, env []string) {
-		server := parley.Serve(t, program.Options{Env: env})
+		server := serve(t, program.Options{Env: env})
 		app := demo(t, server)
 		client := app.Client("flooder", nil)
 		flooder, token := login(t, client)

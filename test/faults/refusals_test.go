@@ -45,7 +45,7 @@ func refused(t *testing.T, env []string, data string, words ...string) {
 // used is a data folder with data in it and no server.
 func used(t *testing.T, env []string) *program.Server {
 	t.Helper()
-	server := parley.Serve(t, program.Options{Env: env})
+	server := serve(t, program.Options{Env: env})
 	s, _ := login(t, demo(t, server).Client("before", nil))
 	exchange(t, s, 1, "Hi")
 	server.Stop()
@@ -66,7 +66,7 @@ func worksAgain(t *testing.T, server *program.Server, env []string) {
 }
 
 func TestSecondProcessIsRefused(t *testing.T) {
-	server := parley.Serve(t, program.Options{Env: quiet()})
+	server := serve(t, program.Options{Env: quiet()})
 	refused(t, quiet(), server.Data, server.Data, fmt.Sprint(server.PID()), "in use")
 	s, _ := login(t, demo(t, server).Client("first", nil))
 	exchange(t, s, 1, "Hi")
@@ -91,7 +91,7 @@ func TestKeyFileOfOthersIsRefused(t *testing.T) {
 			}
 		})
 		t.Run("foreign", func(t *testing.T) {
-			other := parley.Serve(t, program.Options{Env: quiet()})
+			other := serve(t, program.Options{Env: quiet()})
 			other.Stop()
 			foreign, err := os.ReadFile(filepath.Join(other.Data, "key"))
 			if err != nil {

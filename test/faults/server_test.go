@@ -64,6 +64,9 @@ func serveSlow(ctx context.Context, args []string) error {
 	return a.Run(ctx)
 }
 
+// slowSecret is the secret of the app that the slow assistant answers.
+const slowSecret = "0123456789abcdef0123456789abcdef"
+
 var (
 	slowBinary program.Binary
 	slowOnce   sync.Once
@@ -91,7 +94,7 @@ func startSlowly(t *testing.T, o program.Options) *program.Server {
 		}
 	})
 	o.Env = append(slices.Clone(o.Env), slowServer+"=1")
-	return slowBinary.Serve(t, o)
+	return scanned(t, slowBinary.Serve(t, o))
 }
 
 // serveSlowly starts a server whose only app is answered by the slow assistant,
@@ -100,7 +103,7 @@ func serveSlowly(t *testing.T, delay time.Duration, o program.Options) (*program
 	t.Helper()
 	server := startSlowly(t, o)
 	a := crowd.App{
-		BaseURL: server.URL, ClientID: "cs-slow", Secret: "0123456789abcdef0123456789abcdef",
+		BaseURL: server.URL, ClientID: "cs-slow", Secret: slowSecret,
 		BotName: "Slow", BotID: "st-slow",
 	}
 	dir := t.TempDir()

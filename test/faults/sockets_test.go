@@ -44,7 +44,7 @@ func fromEverywhere(t *testing.T) *http.Client {
 
 // TestTenThousandSockets opens sockets that are never used.
 func TestTenThousandSockets(t *testing.T) {
-	server := parley.Serve(t, program.Options{Env: quiet()})
+	server := serve(t, program.Options{Env: quiet()})
 	app := demo(t, server)
 	active, _ := login(t, app.Client("active", nil))
 	exchange(t, active, 1, "Hi")
@@ -139,7 +139,7 @@ func openMany(t *testing.T, app crowd.App, client *http.Client) []*rtmtest.Socke
 
 // TestTenThousandUnusedAddresses asks for sockets that are never opened.
 func TestTenThousandUnusedAddresses(t *testing.T) {
-	server := parley.Serve(t, program.Options{Env: quiet()})
+	server := serve(t, program.Options{Env: quiet()})
 	app := demo(t, server)
 	active, _ := login(t, app.Client("active", nil))
 	before := memory(t, server.PID())

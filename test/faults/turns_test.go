@@ -30,6 +30,7 @@ func TestKilledDuringTurns(t *testing.T) {
 		admin := adminOf(server, env)
 		crowd.Audit(t, people, admin)
 		answersFit(t, people, admin)
+		keepsSecrets(t, server, people)
 	})
 }
 

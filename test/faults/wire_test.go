@@ -17,7 +17,7 @@ import (
 // TestHostileFrames sends what no client sends. Each costs at most the socket
 // it came over.
 func TestHostileFrames(t *testing.T) {
-	server := parley.Serve(t, program.Options{Env: quiet()})
+	server := serve(t, program.Options{Env: quiet()})
 	app := demo(t, server)
 	bystander, _ := login(t, app.Client("bystander", nil))
 	before := memory(t, server.PID())
@@ -75,7 +75,7 @@ func TestHostileFrames(t *testing.T) {
 // TestHostileRequests sends bodies that no client sends to the endpoints that
 // take some without a token.
 func TestHostileRequests(t *testing.T) {
-	server := parley.Serve(t, program.Options{Env: quiet()})
+	server := serve(t, program.Options{Env: quiet()})
 	client := demo(t, server).Client("hostile", nil)
 	for name, body := range map[string]string{
 		"nothing":   "",

@@ -127,8 +127,9 @@ func TestBadCatalog(t *testing.T) {
 		text  string
 		words []string
 	}{
-		"several mistakes": {strings.NewReplacer("front-desk }", "front-desk }", "assistant: front-desk", "assistant: front-dek", "type: rtm", "typ: rtm").Replace(catalogText),
-			[]string{"catalog.yaml:", "front-desk", "typ"}},
+		"several mistakes": {strings.Replace(catalogText, "assistant: front-desk", "assistant: front-dek", 1) + "        algorithms: [none]\n        tokenlife: 1h\n",
+			[]string{"catalog.yaml:6:", "front-dek", "catalog.yaml:12:", "tokenlife"}},
+		"a misspelt type": {strings.Replace(catalogText, "type: rtm", "typ: rtm", 1), []string{"catalog.yaml:4:", "type"}},
 		"not YAML":        {"channels: [", []string{"catalog.yaml:"}},
 		"another bot id":  {strings.Replace(catalogText, "st-f74a3430", "st-00000000", 1), []string{"bot.id", "cannot change"}},
 		"missing secret":  {strings.Replace(catalogText, "${file:secret}", "${env:NO_SUCH_SECRET}", 1), []string{"NO_SUCH_SECRET"}},

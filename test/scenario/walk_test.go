@@ -129,19 +129,6 @@ func ownersOnly(t *testing.T, data string) {
 func TestWelcome(t *testing.T) {
 	onEngines(t, func(t *testing.T, p *install) {
 		app := p.demo()
-		t.Run("nobody is greeted twice in a row", func(t *testing.T) {
-			client := app.Client("silent", nil)
-			_, token := p.visit(client)
-			for _, flags := range []string{"", "", "isReconnect=true", "ConnectionMode=Default", "ConnectionMode=Reconnect"} {
-				s := crowd.Connect(t, client, token, flags)
-				crowd.Exchange(t, s, 1, "Hi") // the first answer is to this, not a welcome
-				_ = s.Close()
-				break
-			}
-			if n := welcomes(t, p, app, client.User); n != 1 {
-				t.Errorf("%d welcomes, want 1", n)
-			}
-		})
 		t.Run("opened again and again in silence", func(t *testing.T) {
 			client := app.Client("opener", nil)
 			_, token := p.visit(client)

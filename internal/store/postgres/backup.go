@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"parley/internal/fault"
 )
@@ -168,9 +167,7 @@ func Restore(ctx context.Context, dir, url string) error {
 		return err
 	}
 	defer pool.Close()
-	db := stdlib.OpenDBFromPool(pool)
-	defer db.Close()
-	if err := migrate(ctx, pool, db, m.SchemaVersion); err != nil {
+	if err := migrate(ctx, url, m.SchemaVersion); err != nil {
 		return err
 	}
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return copyAllIn(ctx, tx, dir, m) })

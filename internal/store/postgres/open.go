@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -66,7 +65,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{pool: pool, Reader: &sqlstore.Reader{DB: stdlib.OpenDBFromPool(pool), Diagnose: diagnose}}
-	if err := migrate(ctx, pool, s.Reader.DB, 0); err != nil {
+	if err := migrate(ctx, o.URL, 0); err != nil {
 		s.closeParts()
 		return nil, err
 	}
@@ -127,21 +126,26 @@ func unavailable(err error) error {
 }
 
 // migrate holds an advisory lock, so that of several nodes that start at once
-// one migrates and the others wait. A version of 0 means the newest.
-func migrate(ctx context.Context, pool *pgxpool.Pool, db *sql.DB, version int64) error {
-	conn, err := pool.Acquire(ctx)
+// one migrates and the others wait. Lock and migration share one session: when
+// a starter is killed, the next one does not get the lock before the last word
+// of the dead one's transaction is spoken. A version of 0 means the newest.
+func migrate(ctx context.Context, url string, version int64) error {
+	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return unavailable(err)
+		return badURL(err)
 	}
-	defer conn.Release()
+	configure(config)
+	db := stdlib.OpenDB(*config)
+	defer db.Close() // gives the lock back
+	db.SetMaxOpenConns(1)
 	// Waiting for another node's migration may take longer than a statement.
-	if _, err := conn.Exec(ctx, fmt.Sprintf("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock(%d)", migrationLock)); err != nil {
-		return unavailable(err)
+	for _, statement := range []string{
+		"SET statement_timeout = 0", "SET lock_timeout = 0", fmt.Sprintf("SELECT pg_advisory_lock(%d)", migrationLock),
+	} {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return unavailable(err)
+		}
 	}
-	defer func() {
-		// A connection that was lost has lost the lock as well.
-		_, _ = conn.Exec(context.WithoutCancel(ctx), fmt.Sprintf("SELECT pg_advisory_unlock(%d); RESET statement_timeout; RESET lock_timeout", migrationLock))
-	}()
 	if version > 0 {
 		return sqlstore.MigrateTo(ctx, db, sqlstore.PostgreSQL, version)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	driver "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
 
 	"parley/internal/fault"
 	"parley/internal/store"
@@ -81,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s, err := open(ctx, o, filepath.Join(dir, fileName))
 	if err != nil {
-		return nil, errors.Join(err, lock.release())
+		return nil, errors.Join(named(err, o.Dir), lock.release())
 	}
 	s.lock = lock
 	return s, nil
@@ -94,6 +95,23 @@ func unusable(err error, dir string) error {
 		why = "cannot be written; make it writable for this user or name another with --data"
 	}
 	return fault.Wrap(err, fault.Unavailable, "the data folder %s %s", dir, why)
+}
+
+// named adds the folder to what SQLite says of it while it is opened.
+func named(err error, dir string) error {
+	var failed *driver.Error
+	if !errors.As(err, &failed) {
+		return err
+	}
+	switch failed.Code() & 0xff {
+	case lib.SQLITE_FULL:
+		return fault.Wrap(err, fault.Unavailable, "the disk of the data folder %s is full; make room or name another with --data", dir)
+	case lib.SQLITE_READONLY, lib.SQLITE_CANTOPEN, lib.SQLITE_PERM:
+		return fault.Wrap(err, fault.Unavailable, "the data folder %s cannot be written; make it writable for this user or name another with --data", dir)
+	case lib.SQLITE_IOERR:
+		return fault.Wrap(err, fault.Unavailable, "the disk of the data folder %s fails: reading or writing the database ended with an error", dir)
+	}
+	return err
 }
 
 func open(ctx context.Context, o Options, path string) (_ *Store, err error) {

@@ -85,16 +85,6 @@ func setDefault[V comparable](v *V, def V) {
 	}
 }
 
-// Move sends every second person to another address, at their next connection.
-// It is called before the crowd talks.
-func (c *Crowd) Move(base string) {
-	for i, p := range c.People {
-		if i%2 == 1 {
-			p.client.Base = base
-		}
-	}
-}
-
 // Talk lets everybody speak.
 func (c *Crowd) Talk() { c.talking.Store(true) }
 
@@ -113,17 +103,6 @@ func (c *Crowd) Acked() int {
 	for _, p := range c.People {
 		p.mu.Lock()
 		n += p.acked
-		p.mu.Unlock()
-	}
-	return n
-}
-
-// Said counts all messages so far, with and without an ack.
-func (c *Crowd) Said() int {
-	n := 0
-	for _, p := range c.People {
-		p.mu.Lock()
-		n += len(p.said)
 		p.mu.Unlock()
 	}
 	return n

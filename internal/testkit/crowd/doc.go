@@ -11,6 +11,7 @@
 //	c.Talk()
 //	server.Kill()
 //	server.Start()
+//	... c.Missing() says what was acknowledged and is gone ...
 //	c.Settle(time.Minute)
 //	crowd.Audit(t, c, admin)
 package crowd
