@@ -103,7 +103,7 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.parts.workers = telemetry.NewWorkers(o.Logger, a.metrics)
 	if o.Listener != nil {
-		a.closeAtEnd("public port", o.Listener)
+		a.closePort(o.Listener)
 	}
 	defer func() {
 		if err != nil {
@@ -121,7 +121,7 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 		a.beginServing,
 	} {
 		if err := begin(ctx); err != nil {
-			return nil, err
+			return nil, namingFolder(err, o.Settings)
 		}
 	}
 	return a, nil
@@ -190,14 +190,18 @@ func (a *App) beginSocket(context.Context) error {
 		return err
 	}
 	a.socket = socket
-	a.closeAtEnd("admin socket", socket)
+	a.parts.onEnd("admin socket", partGrace, func(context.Context) error {
+		if a.owners != nil {
+			return nil // the server has closed it, and the file may be another's by now
+		}
+		return socket.Close()
+	})
 	return nil
 }
 
-// closeAtEnd closes a listener that its server may or may not have closed by
-// then.
-func (a *App) closeAtEnd(name string, l net.Listener) {
-	a.parts.onEnd(name, partGrace, func(context.Context) error {
+// closePort closes the public port at the end, if its server has not done so.
+func (a *App) closePort(l net.Listener) {
+	a.parts.onEnd("public port", partGrace, func(context.Context) error {
 		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 			return err
 		}
@@ -317,6 +321,7 @@ func (a *App) beginBackground(context.Context) error {
 	a.parts.background("turns", turnGrace+partGrace, func(ctx context.Context) { a.talk.Run(ctx, turnGrace) })
 	a.parts.background("feed sweep", partGrace, func(ctx context.Context) { a.hub.Run(ctx, a.sweepEvery()) })
 	a.parts.background("expiry", partGrace, a.expire)
+	a.parts.background("memory", partGrace, giveBack)
 	return nil
 }
 
@@ -367,7 +372,7 @@ func (a *App) beginServing(ctx context.Context) error {
 			return err
 		}
 		a.Listener = listener
-		a.closeAtEnd("public port", listener)
+		a.closePort(listener)
 	}
 	// Before the first request is answered: who sees the server ready may read
 	// the file.

@@ -209,6 +209,19 @@ func TestKeyFile(t *testing.T) {
 	begin(t, data)
 }
 
+func TestRefusalNamesTheFolder(t *testing.T) {
+	s := settings(t, "/somewhere/data", nil)
+	full := fault.New(fault.Unavailable, "the disk is full")
+	if got := fault.Message(namingFolder(full, s)); got != "the data folder /somewhere/data: the disk is full" {
+		t.Errorf("%q", got)
+	}
+	for _, err := range []error{errors.New("a bug"), fault.New(fault.Unavailable, "/somewhere/data cannot be written"), fault.New(fault.Conflict, "taken")} {
+		if got := namingFolder(err, s); got != err {
+			t.Errorf("%v became %v", err, got)
+		}
+	}
+}
+
 func TestKeyFileInAFolderThatIsMissing(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "nowhere", "key")
 	_, err := Start(t.Context(), options(settings(t, t.TempDir(), map[string]string{"key-file": key}), &logbook{}))

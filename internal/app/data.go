@@ -53,6 +53,16 @@ func openStore(ctx context.Context, s config.Settings, logger *slog.Logger, onCo
 	return sqlite.Open(ctx, sqlite.Options{Dir: s.Data, Logger: logger, OnCommit: onCommit})
 }
 
+// namingFolder says which folder a refusal is about: a store that finds its disk
+// full cannot know whether the reader has one server or ten.
+func namingFolder(err error, s config.Settings) error {
+	var refusal *fault.Error
+	if !errors.As(err, &refusal) || refusal.Kind != fault.Unavailable || s.Database.Set() || strings.Contains(refusal.Safe, s.Data) {
+		return err
+	}
+	return fault.Wrap(refusal.Cause, refusal.Kind, "the data folder %s: %s", s.Data, refusal.Safe)
+}
+
 // openKeys reads the key file and checks that it belongs to the data. A key file
 // is made only for a database that holds nothing sealed yet: with a lost one, a
 // new one would not open what is there. And only a server makes one: a command

@@ -41,9 +41,7 @@ func (l *lease) owner() store.Owner {
 	return store.Owner{Node: l.node, Boot: l.boot}
 }
 
-// run renews the lease until ctx ends. When the lease had lapsed - the process
-// was paused, the database was away - the node goes on under a new boot, and
-// what it had claimed before is claimed anew.
+// run renews the lease until ctx ends.
 func (l *lease) run(ctx context.Context) {
 	tick := time.NewTicker(leaseRenew)
 	defer tick.Stop()
@@ -53,19 +51,26 @@ func (l *lease) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		got, err := store.Do(ctx, l.store, store.RenewLease{Node: l.node, Boot: l.owner().Boot, Life: leaseLife})
-		if err != nil {
-			if ctx.Err() == nil {
-				l.logger.Warn("the node's lease could not be renewed", "error", err)
-			}
-			continue
-		}
-		l.mu.Lock()
-		lapsed := got.Boot != l.boot
-		l.boot = got.Boot
-		l.mu.Unlock()
-		if lapsed {
-			l.logger.Warn("the node's lease had lapsed; it goes on under a new boot", "boot", got.Boot)
+		if err := l.renew(ctx); err != nil && ctx.Err() == nil {
+			l.logger.Warn("the node's lease could not be renewed", "error", err)
 		}
 	}
+}
+
+// renew holds the lease for another leaseLife. When it had lapsed - the process
+// was paused, the database was away - the node goes on under a new boot, and
+// what it had claimed before is claimed anew.
+func (l *lease) renew(ctx context.Context) error {
+	before := l.owner().Boot
+	got, err := store.Do(ctx, l.store, store.RenewLease{Node: l.node, Boot: before, Life: leaseLife})
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.boot = got.Boot
+	l.mu.Unlock()
+	if got.Boot != before {
+		l.logger.Warn("the node's lease had lapsed; it goes on under a new boot", "boot", got.Boot)
+	}
+	return nil
 }

@@ -59,11 +59,19 @@ func (l *lifecycle) end() error {
 	return l.err
 }
 
+// restartAfter is the pause before a part that panicked is run again.
+const restartAfter = time.Second
+
 // background runs part in a goroutine and registers its end: its context is
-// cancelled and the goroutine waited for.
+// cancelled and the goroutine waited for. A part that panics is run again: a
+// server that goes on without it would look healthy.
 func (l *lifecycle) background(name string, limit time.Duration, part func(ctx context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
-	done := l.workers.Go(ctx, name, part).Done()
+	done := l.workers.Go(ctx, name, func(ctx context.Context) {
+		for l.workers.Guard(ctx, name, part) != nil && pause(ctx, restartAfter) {
+			l.logger.Warn("a part that panicked is run again", "part", name)
+		}
+	}).Done()
 	l.onEnd(name, limit, func(wait context.Context) error {
 		cancel()
 		select {
@@ -73,4 +81,16 @@ func (l *lifecycle) background(name string, limit time.Duration, part func(ctx c
 			return errors.New("did not end in time")
 		}
 	})
+}
+
+// pause is false when ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

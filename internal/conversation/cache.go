@@ -93,8 +93,9 @@ type cache struct {
 	young, old map[chat.ConversationKey]*handling
 }
 
-// cacheGeneration bounds the memory of a generation to some 10 MB.
-const cacheGeneration = 20_000
+// cacheGeneration bounds a generation: enough for everybody who writes within
+// some seconds, and some 2 MB. Who comes back later costs one read.
+const cacheGeneration = 4096
 
 func newCache() *cache {
 	return &cache{young: make(map[chat.ConversationKey]*handling)}

@@ -86,7 +86,6 @@ func (a assistants) At(_ context.Context, name string, version int64) (conversat
 type heard struct {
 	mu   sync.Mutex
 	news []channel.News
-	more chan struct{}
 }
 
 func (h *heard) Announce(n channel.News) {

@@ -151,22 +151,3 @@ func (p *process) memory() (int64, error) {
 	}
 	return 0, fmt.Errorf("no VmRSS for process %d", p.cmd.Process.Pid)
 }
-
-// processor returns the processor time used so far.
-func (p *process) processor() (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	// Fields are counted behind the name, which may hold spaces.
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	user, err := strconv.ParseInt(fields[11], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	system, err := strconv.ParseInt(fields[12], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	return time.Duration(user+system) * 10 * time.Millisecond, nil // USER_HZ is 100 on Linux
-}

@@ -116,12 +116,16 @@ func (b *bench) reportTurns(n int, rates map[string][]float64) {
 	b.table.note(fmt.Sprintf("yardsticks, %d connections", n), fmt.Sprintf("echo %.0f/s", echo), fmt.Sprintf("log %.0f/s, log1 %.0f/s", log, log1), "")
 	name := fmt.Sprintf("turns/s SQLite, %d connections", n)
 	measured, stick := fmt.Sprintf("%.0f/s", lite), fmt.Sprintf("log %.0f/s", log)
+	pgName, pgMeasured, pgStick := fmt.Sprintf("turns/s PostgreSQL, %d connections", n), fmt.Sprintf("%.0f/s", pg), fmt.Sprintf("SQLite %.0f/s", lite)
 	if n == 1 {
+		// One caller waits for one round trip after the other; the goals are for
+		// many.
 		b.table.note(name, measured, stick, fmt.Sprintf("%.3g", lite/log))
-	} else {
-		b.table.add(name, measured, stick, lite/log, atLeast(0.30), atLeast(0.60))
+		b.table.note(pgName, pgMeasured, pgStick, fmt.Sprintf("%.3g", pg/lite))
+		return
 	}
-	b.table.add(fmt.Sprintf("turns/s PostgreSQL, %d connections", n), fmt.Sprintf("%.0f/s", pg), fmt.Sprintf("SQLite %.0f/s", lite), pg/lite, atLeast(0.6), atLeast(0.9))
+	b.table.add(name, measured, stick, lite/log, atLeast(0.30), atLeast(0.60))
+	b.table.add(pgName, pgMeasured, pgStick, pg/lite, atLeast(0.6), atLeast(0.9))
 }
 
 func (b *bench) turnTargets() ([]*target, func(), error) {

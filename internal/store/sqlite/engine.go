@@ -32,7 +32,7 @@ func openEngine(ctx context.Context, path string, checkpoints *checkpointer) (_ 
 		statements: make(map[string]*statement), lookups: make(map[*sqlstore.Lookup]*statement), changes: make(map[*sqlstore.Change]changeStatements),
 		checkpoints: checkpoints,
 	}
-	if e.conn, err = connect(ctx, path, "cache_size(-32000)"); err != nil {
+	if e.conn, err = connect(ctx, path, "cache_size(-8000)"); err != nil {
 		return nil, err
 	}
 	defer func() {

@@ -127,7 +127,7 @@ func open(ctx context.Context, o Options, path string) (_ *Store, err error) {
 			s.closeParts()
 		}
 	}()
-	pool, err := openPool(path, readers, "query_only(1)", "cache_size(-4000)")
+	pool, err := openPool(path, readers, "query_only(1)", "cache_size(-1000)")
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ type memory struct {
 }
 
 // generation bounds a generation to a few megabytes.
-const generation = 4096
+const generation = 2048
 
 func (m *memory) forget() { m.young, m.old = nil, nil }
 
