@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"parley/internal/fault"
 )
 
 // Reading is a manifest with where each part of it stands.
@@ -157,7 +159,7 @@ func (r *reader) file(path string, inFolder bool) {
 // looksLikeCatalog tells a catalog with a slip of the pen from another file.
 func looksLikeCatalog(root *value) bool {
 	for _, f := range root.fields {
-		if _, later := laterSections[f.key]; later || slices.Contains(sectionKeys, f.key) || nearest(f.key, sectionKeys) != "" {
+		if _, later := laterSections[f.key]; later || slices.Contains(sectionKeys, f.key) || fault.Nearest(f.key, sectionKeys) != "" {
 			return true
 		}
 	}
@@ -305,7 +307,7 @@ func (r *reader) unknown(f field, path string, later map[string]string, known []
 		return
 	}
 	text := "is not known here"
-	if near := nearest(f.key, known); near != "" {
+	if near := fault.Nearest(f.key, known); near != "" {
 		text += fmt.Sprintf("; did you mean %q?", near)
 	} else {
 		text += "; there is: " + strings.Join(known, ", ")

@@ -37,7 +37,7 @@ func notKnown(what, given string, there []string) string {
 		return fmt.Sprintf("there is no %s %q", what, given)
 	}
 	text := fmt.Sprintf("there is no %s %q", what, given)
-	if near := nearest(given, there); near != "" {
+	if near := fault.Nearest(given, there); near != "" {
 		return text + fmt.Sprintf("; did you mean %q?", near)
 	}
 	return text + "; there is: " + strings.Join(there, ", ")
@@ -46,41 +46,6 @@ func notKnown(what, given string, there []string) string {
 // unknownName is the fault for a name that does not exist.
 func unknownName(what, given string, there []string) error {
 	return fault.New(fault.NotFound, "%s", notKnown(what, given, there))
-}
-
-// nearest returns the candidate a slip of the keyboard away from given, or the
-// empty string.
-func nearest(given string, candidates []string) string {
-	best, bestAt := "", 3
-	for _, c := range candidates {
-		if d := distance(given, c); d < bestAt && d*2 <= max(len(c), 2) {
-			best, bestAt = c, d
-		}
-	}
-	return best
-}
-
-// distance is the Levenshtein distance in bytes; inputs are short names.
-func distance(a, b string) int {
-	if len(a) > maxName {
-		a = a[:maxName]
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }
 
 // keys returns the keys of a map, sorted, so that every list comes out the

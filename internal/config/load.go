@@ -265,34 +265,8 @@ func (r *fileReader) fill(text string) (string, error) {
 
 // suggestion offers the known name that is nearest, if one is near.
 func suggestion(name string, known []string) string {
-	best, distance := "", 4
-	for _, k := range known {
-		if d := editDistance(name, k); d < distance {
-			best, distance = k, d
-		}
+	if best := fault.Nearest(name, known); best != "" {
+		return fmt.Sprintf("; did you mean %s?", best)
 	}
-	if best == "" {
-		return "; docs/configuration.md lists them"
-	}
-	return fmt.Sprintf("; did you mean %s?", best)
-}
-
-// editDistance counts the letters to add, drop or change.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return "; docs/configuration.md lists them"
 }
