@@ -48,10 +48,33 @@ func openStore(ctx context.Context, s config.Settings, logger *slog.Logger, onCo
 		return nil, fault.Wrap(err, fault.Unavailable, "the data folder %s cannot be made; give another with --data or make it yours", s.Data)
 	}
 	if s.Database.Set() {
-		return postgres.Open(ctx, postgres.Options{URL: s.Database.Reveal(), Logger: logger, OnCommit: onCommit})
+		return openPostgres(ctx, s, logger, onCommit)
 	}
 	return sqlite.Open(ctx, sqlite.Options{Dir: s.Data, Logger: logger, OnCommit: onCommit})
 }
+
+// openPostgres takes the data folder, which names the node, before it opens the
+// database: two processes under one name would void each other's claims.
+func openPostgres(ctx context.Context, s config.Settings, logger *slog.Logger, onCommit func(steps int, took time.Duration)) (engine, error) {
+	release, err := sqlite.LockFolder(s.Data)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := postgres.Open(ctx, postgres.Options{URL: s.Database.Reveal(), Logger: logger, OnCommit: onCommit})
+	if err != nil {
+		return nil, errors.Join(err, release())
+	}
+	return lockedStore{opened, release}, nil
+}
+
+// lockedStore gives the data folder back when it closes.
+type lockedStore struct {
+	*postgres.Store
+	release func() error
+}
+
+// Close implements store.Store.
+func (s lockedStore) Close() error { return errors.Join(s.Store.Close(), s.release()) }
 
 // namingFolder says which folder a refusal is about: a store that finds its disk
 // full cannot know whether the reader has one server or ten.

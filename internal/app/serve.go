@@ -144,11 +144,20 @@ func (d demoPage) App() (webui.DemoApp, bool) {
 }
 
 func (d demoPage) SignJWT(identity string) (string, error) {
+	// A proxy that names no client looks like a program on this machine.
+	if u, err := url.Parse(d.a.Settings.PublicURL); err != nil || d.a.Settings.PublicURL != "" && !loopback(u.Hostname()) {
+		return "", fault.New(fault.Forbidden, "the demo's JWT service is off while public_url names a public address; your own back end signs JWTs for your apps")
+	}
 	now := d.a.demo.Load()
 	if now == nil {
 		return "", fault.New(fault.NotFound, "the demo is gone")
 	}
 	return rtm.SignJWT(rtm.UserJWT{App: now.ClientID, Secret: now.ClientSecret, Subject: identity, Now: d.a.Now()})
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // tracer lets the admin API watch what goes over connections.

@@ -7,7 +7,10 @@
 // back and each step runs alone, so that only the culprit fails. A duplicate,
 // a lost claim and a stale epoch are outcomes, not errors.
 //
-// An error of [Do] means that nothing of the step was stored. Its kind is
+// An error of [Do] means that nothing of the step was stored, with two
+// exceptions: the context ended while the commit was under way, or the
+// connection to the database was lost in that moment. Then the step may be
+// stored; de-duplication makes the caller's repeat harmless. An error's kind is
 // fault.Unavailable when the same step may succeed later (database gone, disk
 // full, queue closed), fault.Invalid when the step breaks a rule, and
 // fault.NotFound when it names a row that does not exist.

@@ -145,6 +145,9 @@ func (d *Driver) Stop(ctx context.Context) error {
 	d.Drain()
 	stop := context.AfterFunc(ctx, d.cancel)
 	defer stop()
+	for _, s := range d.allSessions() {
+		s.release() // first frames that are still held back leave with the rest
+	}
 	err := d.sockets.Stop(ctx)
 	d.stopOnce.Do(func() { close(d.quit) })
 	d.work.Wait()

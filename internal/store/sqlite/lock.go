@@ -22,6 +22,17 @@ var errHeld = errors.New("held by another process")
 // folderLock is the right to a data folder.
 type folderLock struct{ file *os.File }
 
+// LockFolder takes a data folder for this process, for those who keep their
+// database elsewhere; [Open] does it by itself. It fails with a fault.Conflict
+// when another process has the folder.
+func LockFolder(dir string) (release func() error, err error) {
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	return lock.release, nil
+}
+
 // lockFolder takes the folder for this process. The file holds the process id,
 // for the refusal that the next one gets.
 func lockFolder(dir string) (*folderLock, error) {

@@ -92,9 +92,10 @@ func (x single) claimTurns(ctx context.Context, s store.ClaimTurns) (any, error)
 }
 
 // claimable is the condition on a turn t; $1 is now, $2 and $3 are the owner.
-// A claim is void when its node has a newer boot or no living lease.
+// A claim is void when its node has a newer boot or no living lease; the
+// owner's own claims are its own business even when its lease has just run out.
 func (x single) claimable() string {
-	return `(t.status = 1 AND t.due_at <= $1 OR t.status = 2 AND (t.owner = $2 AND t.boot < $3
+	return `(t.status = 1 AND t.due_at <= $1 OR t.status = 2 AND NOT (t.owner = $2 AND t.boot = $3) AND (t.owner = $2 AND t.boot < $3
 		OR NOT EXISTS (SELECT 1 FROM node n WHERE n.id = t.owner AND n.boot <= t.boot AND n.expires_at > ` + x.engine.Clock() + `)))`
 }
 
