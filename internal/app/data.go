@@ -22,11 +22,14 @@ import (
 	"parley/internal/store"
 	"parley/internal/store/postgres"
 	"parley/internal/store/sqlite"
+	"parley/internal/store/sqlstore"
 )
 
 // engine is a store with what wiring needs beside the contract.
 type engine interface {
 	store.Store
+	// WriterFigures describes the writer of this node.
+	WriterFigures() sqlstore.Figures
 }
 
 // databaseFile is what the SQLite engine calls its database.

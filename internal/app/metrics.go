@@ -48,6 +48,12 @@ func (a *App) observeCommits() func(steps int, took time.Duration) {
 // registerGauges adds what is read when somebody asks.
 func (a *App) registerGauges() {
 	a.metrics.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "parley_store_queued_steps", Help: "Steps that wait for a commit on this node."}, func() float64 {
+			return float64(a.store.WriterFigures().Queued)
+		}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "parley_store_failed_steps_total", Help: "Steps that ended with an error."}, func() float64 {
+			return float64(a.store.WriterFigures().Failed)
+		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "parley_feed_readers", Help: "Readers of conversations on this node."}, func() float64 {
 			return float64(a.hub.Subscribers())
 		}),
