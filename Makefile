@@ -26,7 +26,7 @@ PLAIN_PACKAGES := ^parley/($(PLAIN))(/|$$)
 TEST := PARLEY_BIN=$(CURDIR)/bin/parley go test -shuffle=on -vet=off
 STATICCHECK := go tool -modfile=tools/go.mod staticcheck
 
-.PHONY: help run build test check lint bench soak fuzz generate setup clean
+.PHONY: help run build test check lint bench soak fuzz generate setup mattermost clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +38,7 @@ build: ## Build bin/parley
 	@mkdir -p bin
 	$(if $(wildcard cmd/parley/*.go),go build -ldflags '$(LDFLAGS)' -o bin/parley ./cmd/parley)
 
-test: setup build ## Run all tests; installs what they need where it is missing
+test: setup build mattermost ## Run all tests; installs what they need where it is missing
 	@all=$$(go list -e ./...) || exit; status=0; \
 	race=$$(echo "$$all" | grep -vE '$(PLAIN_PACKAGES)'); \
 	plain=$$(echo "$$all" | grep -E '$(PLAIN_PACKAGES)'); \
@@ -63,7 +63,7 @@ lint: ## Check formatting, vet, staticcheck, layers, generated files
 bench: setup build ## Measure, and print the ratio to the yardstick
 	PARLEY_BIN=$(CURDIR)/bin/parley go run ./test/bench
 
-soak: setup build ## Run the long forms of the fault tests (hours)
+soak: setup build mattermost ## Run the long forms of the fault tests (hours)
 	PARLEY_SOAK=1 $(TEST) -p 1 -count=1 -timeout 6h \
 		$$(go list -e ./... | grep -E '$(PLAIN_PACKAGES)')
 
@@ -75,6 +75,11 @@ generate: ## Make the generated files again
 
 setup: ## Install what the tests need (Debian, as root; else say how)
 	@scripts/setup
+
+# On a machine that has not done it before this takes two to five minutes,
+# longer than a test may.
+mattermost: ## Build the Mattermost server for the tests, unless it is there
+	@go run ./internal/testkit/mmtest/build
 
 clean: ## Delete what these targets made, but no data
 	rm -rf bin build
