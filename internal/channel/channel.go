@@ -27,9 +27,28 @@ type Place struct {
 // Inbound is one thing a contact said or did.
 type Inbound struct {
 	Conversation chat.Conversation
-	Content      chat.Content
-	// Purpose is chat.Message or chat.Event; events owe no answer.
+	// Speaker is who said it, where that is not the conversation's contact.
+	Speaker chat.ContactID
+	// By is empty for a contact, or chat.ByAgent for a person who used our own
+	// account; what an agent says owes no answer.
+	By      chat.AuthorKind
+	Content chat.Content
+	// Purpose is chat.Message, chat.Event, chat.Edit or chat.Deletion; only
+	// messages owe an answer. An edit or deletion changes the turn of an entry
+	// that still waits for its answer.
 	Purpose chat.Purpose
+	// Target is the sequence number an edit or a deletion is about.
+	Target int64
+	// Silent takes a message without an answer, such as one that is too old.
+	Silent bool
+	// External is the entry's id on the channel, for edits, deletions and
+	// replies to it; empty for none.
+	External string
+	// Position, if not nil, is how far the room was read with this entry.
+	Position *Position
+	// Carry asks to bring instant answers itself, in the response to the
+	// request that brought the message.
+	Carry bool
 	// DedupeKey recognises repeats within the channel; empty for none.
 	DedupeKey string
 	// KeyDecides makes the key alone decide; otherwise the content counts too.
@@ -49,6 +68,37 @@ type Receipt struct {
 	Seq   int64
 	// Duplicate is set when the entry had been accepted before.
 	Duplicate bool
+	// Carried are the answers that a caller who asked to carry them has to
+	// bring. Others are on their way already.
+	Carried []chat.Entry
+}
+
+// Position is how far a room of a link was read.
+type Position struct {
+	Room string
+	// Value is in the driver's own form.
+	Value string
+	// CatchingUp is set while older posts than those seen live are missing.
+	CatchingUp bool
+}
+
+// Notice is something that Parley itself says in a conversation.
+type Notice struct {
+	Conversation chat.Conversation
+	Content      chat.Content
+	// Key makes a repeat say nothing; it is unique within the channel.
+	Key string
+	// Position, if not nil, moves with it.
+	Position *Position
+}
+
+// Opened is the conversation of a place, for one person who writes there.
+type Opened struct {
+	chat.Conversation
+	// Speaker is the contact behind the person.
+	Speaker chat.ContactID
+	// Created is set when the conversation did not exist before.
+	Created bool
 }
 
 // Greeting is a contact opening the conversation.
@@ -84,12 +134,15 @@ const (
 // nothing was stored.
 type Gateway interface {
 	// Open finds or makes the conversation of a place.
-	Open(ctx context.Context, p Place) (chat.Conversation, error)
+	Open(ctx context.Context, p Place) (Opened, error)
 	// Greet stores the assistant's greeting, if one is due, before it returns.
 	Greet(ctx context.Context, g Greeting) error
 	// Accept stores an inbound entry and, when the assistant answers at once,
 	// its answer.
 	Accept(ctx context.Context, in Inbound) (Receipt, error)
+	// Notice says something in the gateway's own name, once per key. It needs
+	// no open episode and owes no answer.
+	Notice(ctx context.Context, n Notice) error
 	// Finish ends the open episode, if any.
 	Finish(ctx context.Context, c chat.Conversation, outcome string) error
 }

@@ -40,6 +40,9 @@ type Content struct {
 	Event   *EventFacts `json:"event,omitempty"`
 	// Lang is the language of Text as a BCP 47 tag, or empty.
 	Lang string `json:"lang,omitempty"`
+	// Speaker is the name of who said it, where several people write in one
+	// place; assistants and agents see it beside the text.
+	Speaker string `json:"speaker,omitempty"`
 	// Mark is a note of the author for the gateway, such as [MarkWelcome].
 	Mark Mark `json:"mark,omitempty"`
 	// Custom is what a client app sent beside its message for the assistant,

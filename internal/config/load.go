@@ -116,14 +116,14 @@ func (l *loader) environment(env []string) {
 	}
 }
 
-// reserved are names that belong to tests and benches.
+// reserved are names that belong to tests, benches and the command line.
 func reserved(name string) bool {
 	for _, prefix := range []string{"PARLEY_TEST_", "PARLEY_BENCH_"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
 	}
-	return slices.Contains([]string{"PARLEY_BIN", "PARLEY_SOAK", "PARLEY_SCREENSHOTS", "PARLEY_CONFIG"}, name)
+	return slices.Contains([]string{"PARLEY_BIN", "PARLEY_SOAK", "PARLEY_SCREENSHOTS", "PARLEY_CONFIG", "PARLEY_URL", "PARLEY_TOKEN"}, name)
 }
 
 func (l *loader) flags(given map[string]string) {

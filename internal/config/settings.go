@@ -17,7 +17,7 @@ import (
 // environment name (PARLEY_PUBLIC_URL) follow, def the default, doc the meaning.
 type Settings struct {
 	Listen         string         `key:"listen" def:"127.0.0.1:8080" doc:"Address of the public port: RTM, the demo page, and what operators read unless admin_listen is set."`
-	AdminListen    string         `key:"admin_listen" doc:"Address of a port of its own for /healthz, /readyz and /metrics; without it they are on the public port."`
+	AdminListen    string         `key:"admin_listen" doc:"Address of a port of its own for the admin API, /healthz, /readyz and /metrics; without it they are on the public port."`
 	PublicURL      string         `key:"public_url" doc:"Address under which clients reach this server, such as https://chat.example.com; without it the address of each request counts."`
 	Data           string         `key:"data" def:"./parley-data" doc:"Data folder: database, key file, admin socket. Only one process uses it."`
 	Database       Secret         `key:"database" doc:"PostgreSQL address, postgres://user:password@host/name; without it SQLite in the data folder."`

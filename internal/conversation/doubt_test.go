@@ -181,7 +181,7 @@ func TestStopBeginsNoWaitingTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := b.inbound("second")
-	in.Conversation = other
+	in.Conversation = other.Conversation
 	if _, err := b.Accept(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}

@@ -165,10 +165,11 @@ func begin(t *testing.T, as assistant.Assistant, options ...option) *bench {
 		}
 	})
 	b := on(t, s, as, options...)
-	b.conv, err = b.Open(t.Context(), channel.Place{Channel: "st-1", Type: "rtm", Key: "cs-1/ann", Person: chat.Person{ExternalID: "cs-1/ann", Verified: true}, Mode: chat.LegFeed})
+	opened, err := b.Open(t.Context(), channel.Place{Channel: "st-1", Type: "rtm", Key: "cs-1/ann", Person: chat.Person{ExternalID: "cs-1/ann", Verified: true}, Mode: chat.LegFeed})
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.conv = opened.Conversation
 	return b
 }
 

@@ -13,119 +13,13 @@ package conversation
 
 import (
 	"context"
-	"crypto/sha256"
-	"log/slog"
 	"time"
 
-	"parley/internal/assistant"
 	"parley/internal/channel"
 	"parley/internal/chat"
 	"parley/internal/fault"
 	"parley/internal/store"
 )
-
-// Store is the part of the store the service uses.
-type Store interface {
-	store.Writer
-	Handling(ctx context.Context, key chat.ConversationKey) (store.Handling, error)
-	Conversation(ctx context.Context, key chat.ConversationKey) (chat.Conversation, error)
-	EntriesBetween(ctx context.Context, key chat.ConversationKey, first, last int64) ([]chat.Entry, error)
-	Turns(ctx context.Context, f store.TurnFilter) ([]chat.Turn, error)
-}
-
-// Chosen is an assistant in one version.
-type Chosen struct {
-	Name      string
-	Version   int64
-	Assistant assistant.Assistant
-}
-
-// Assistants finds who answers.
-type Assistants interface {
-	// ForChannel returns the published assistant of a channel.
-	ForChannel(id chat.ChannelID) (Chosen, error)
-	// At returns one version of an assistant, published or not.
-	At(ctx context.Context, name string, version int64) (Chosen, error)
-}
-
-// Announcer hears of everything that was committed.
-type Announcer interface {
-	Announce(channel.News)
-}
-
-// Desk tells whether a person can be reached.
-type Desk interface {
-	// Reachable reports whether somebody serves the queue at all.
-	Reachable(queue string) bool
-}
-
-// NoDesk is the desk of an owner who has configured none.
-type NoDesk struct{}
-
-// Reachable is false: there is nobody.
-func (NoDesk) Reachable(string) bool { return false }
-
-// Options are what a service needs. All fields without a default are required.
-type Options struct {
-	Store      Store
-	Assistants Assistants
-	Announcer  Announcer
-	// Desk defaults to [NoDesk].
-	Desk Desk
-	// Check refuses content that the channel's clients could not show; the
-	// gateway then says its plain text instead. It defaults to accepting all.
-	Check func(chat.ChannelID, chat.Content) error
-	// Owner names this node's claim; it changes when a lease lapsed.
-	Owner  func() store.Owner
-	Logger *slog.Logger
-	// Now is the clock; it defaults to time.Now.
-	Now    func() time.Time
-	Policy Policy
-	// Observe, if set, hears of ended turns.
-	Observe Observer
-}
-
-// Observer counts what happens to turns.
-type Observer interface {
-	// TurnEnded is told the result ("folded", "answered", "late", "postponed",
-	// "failed", "lost") and how long the answer took.
-	TurnEnded(result string, took time.Duration)
-}
-
-// Policy are the limits of turns and episodes.
-type Policy struct {
-	// Idle is the silence after which the next message opens a new episode.
-	Idle time.Duration
-	// TurnTimeout bounds one attempt.
-	TurnTimeout time.Duration
-	// Attempts is how often a turn is tried before it fails.
-	Attempts int
-	// FirstRetry and LastRetry bound the back-off between attempts.
-	FirstRetry, LastRetry time.Duration
-	// Running bounds the turns that run at once on this node.
-	Running int
-	// Tick is how often due turns without a living owner are looked for.
-	Tick time.Duration
-	// DedupeLife is how long a repeat of an inbound entry is recognised.
-	DedupeLife time.Duration
-	// RawLife is how long the raw input is kept.
-	RawLife time.Duration
-}
-
-// DefaultPolicy returns the limits that hold without configuration.
-func DefaultPolicy() Policy {
-	return Policy{
-		Idle:        24 * time.Hour,
-		TurnTimeout: time.Minute,
-		Attempts:    5,
-		FirstRetry:  time.Second,
-		LastRetry:   30 * time.Second,
-		Running:     256,
-		Tick:        time.Second,
-		DedupeLife:  48 * time.Hour,
-		RawLife:     30 * 24 * time.Hour,
-	}
-}
 
 // Service implements [channel.Gateway].
 type Service struct {
@@ -166,15 +60,15 @@ type unobserved struct{}
 func (unobserved) TurnEnded(string, time.Duration) {}
 
 // Open finds or makes the conversation of a place.
-func (s *Service) Open(ctx context.Context, p channel.Place) (chat.Conversation, error) {
+func (s *Service) Open(ctx context.Context, p channel.Place) (channel.Opened, error) {
 	if p.Channel == "" || p.Key == "" || p.Person.ExternalID == "" {
-		return chat.Conversation{}, fault.New(fault.Invalid, "a place needs a channel, a key and a person")
+		return channel.Opened{}, fault.New(fault.Invalid, "a place needs a channel, a key and a person")
 	}
 	opened, err := store.Do(ctx, s.Store, store.OpenPlace{
 		Channel: p.Channel, ChannelType: p.Type, Place: p.Key, Person: p.Person,
 		Mode: p.Mode, Thread: p.Thread, Now: s.Now(),
 	})
-	return opened.Conversation, err
+	return channel.Opened{Conversation: opened.Conversation, Speaker: opened.Speaker, Created: opened.Created}, err
 }
 
 // Accept stores an inbound entry, and its answer when there is one at once.
@@ -195,6 +89,12 @@ func (s *Service) Accept(ctx context.Context, in channel.Inbound) (channel.Recei
 	if err != nil {
 		return channel.Receipt{}, err
 	}
+	if !step.OwesTurn && step.Draft.Purpose == chat.Message {
+		// It may open an episode all the same.
+		if err := s.answerer(ctx, in.Conversation, h, &step); err != nil {
+			return channel.Receipt{}, err
+		}
+	}
 	if step.OwesTurn {
 		if err := s.answerer(ctx, in.Conversation, h, &step); err != nil {
 			return channel.Receipt{}, err
@@ -202,47 +102,6 @@ func (s *Service) Accept(ctx context.Context, in channel.Inbound) (channel.Recei
 		s.fold(in.Conversation.Channel, h, &step)
 	}
 	return s.commit(ctx, in.Conversation, h, step, in.Committed)
-}
-
-func (s *Service) inboundStep(in channel.Inbound) (store.Accept, error) {
-	now := s.Now()
-	step := store.Accept{
-		Conversation: in.Conversation.Key,
-		Origin:       in.Conversation.Leg,
-		Draft: chat.Draft{
-			Author:     chat.Author{Kind: chat.ByContact, ID: string(in.Conversation.ContactID)},
-			Purpose:    in.Purpose,
-			Visibility: chat.VisibleToAll,
-			Content:    in.Content,
-		},
-		Raw:        in.Raw,
-		RawLife:    s.Policy.RawLife,
-		IdleBefore: now.Add(-s.Policy.Idle),
-		OwesTurn:   in.Purpose == chat.Message,
-		Owner:      s.claimant(),
-		Now:        now,
-	}
-	if in.DedupeKey != "" {
-		step.Dedupe = &store.Dedupe{Key: in.DedupeKey, Life: s.Policy.DedupeLife}
-		if !in.KeyDecides {
-			encoded, err := chat.EncodeContent(in.Content)
-			if err != nil {
-				return step, err
-			}
-			sum := sha256.Sum256(encoded)
-			step.Dedupe.Hash = sum[:16]
-		}
-	}
-	return step, nil
-}
-
-// claimant is who claims the turn of an inbound entry: nobody when this node
-// begins no further turns.
-func (s *Service) claimant() store.Owner {
-	if s.work.isClosed() {
-		return store.Owner{}
-	}
-	return s.Owner()
 }
 
 // answerer fills in who answers when the step opens an episode, and remembers
@@ -305,6 +164,9 @@ func (s *Service) commit(ctx context.Context, c chat.Conversation, h *handling, 
 		return channel.Receipt{}, err
 	}
 	receipt := channel.Receipt{Entry: c.EntryID(out.Entry.Seq), Seq: out.Entry.Seq, Duplicate: out.Duplicate}
+	if out.Carried {
+		receipt.Carried = out.Replies
+	}
 	if committed != nil {
 		committed(receipt)
 	}
@@ -338,53 +200,4 @@ func (s *Service) accept(ctx context.Context, step store.Accept) (store.Accepted
 	s.Logger.WarnContext(ctx, "an instant answer could not be stored; trying a turn", "conversation", step.Conversation, "error", err)
 	step.Fold = nil
 	return store.Do(ctx, s.Store, step)
-}
-
-// Finish ends the open episode.
-func (s *Service) Finish(ctx context.Context, c chat.Conversation, outcome string) error {
-	_, err := s.Move(ctx, c.Key, chat.Change{Move: chat.Finish, Outcome: outcome}, nil)
-	if fault.Is(err, fault.NotFound) {
-		return nil
-	}
-	return err
-}
-
-// Move changes control of the open episode and says entries with it. Without an
-// open episode it returns fault.NotFound; a move the state does not allow is a
-// fault.Conflict.
-func (s *Service) Move(ctx context.Context, key chat.ConversationKey, change chat.Change, say []chat.Draft) (chat.Episode, error) {
-	h := s.known.of(key)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for try := 0; ; try++ {
-		if err := s.learn(ctx, key, h); err != nil {
-			return chat.Episode{}, err
-		}
-		if !h.episode.Open() {
-			return chat.Episode{}, fault.New(fault.NotFound, "nobody is handling this conversation")
-		}
-		change.At = s.Now()
-		if _, err := h.episode.Apply(change); err != nil {
-			return chat.Episode{}, fault.Wrap(err, fault.Conflict, "%v", err)
-		}
-		out, err := store.Do(context.WithoutCancel(ctx), s.Store, store.MoveControl{
-			Conversation: key, Episode: h.episode.Key, Epoch: h.episode.Epoch,
-			Change: change, Entries: say, Now: change.At,
-		})
-		if err != nil {
-			h.forget()
-			return chat.Episode{}, err
-		}
-		if out.Stale && try < 3 {
-			h.forget()
-			continue
-		}
-		if out.Stale {
-			h.forget()
-			return chat.Episode{}, fault.New(fault.Conflict, "control keeps changing; try again")
-		}
-		h.moved(out)
-		s.Announcer.Announce(channel.News{Conversation: key, Entries: out.Entries})
-		return out.Episode, nil
-	}
 }

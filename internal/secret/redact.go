@@ -8,7 +8,7 @@ import "strings"
 //   - the value after a telling name: `"botToken":"..."` in JSON, also in JSON
 //     inside a JSON string, `access_token=...` in a query, `Authorization: ...`
 //   - `Bearer ...` anywhere
-//   - anything shaped like a JWT (`eyJ...`)
+//   - anything shaped like a JWT (`eyJ...`) or one of our API tokens (`pat_...`)
 //   - the password in `://user:password@host`
 //   - the id in `/hooks/<id>`, which is all it takes to post to Mattermost
 //
@@ -63,6 +63,8 @@ func (r *redactor) step() bool {
 		return r.userinfo() || r.named(c)
 	case 'e':
 		return r.jwt()
+	case 'p':
+		return r.apiToken()
 	case 'B', 'b':
 		return r.bearer()
 	case '/':
@@ -113,6 +115,19 @@ func (r *redactor) jwt() bool {
 		shortest = 20 // "eyJ" in the middle of something else
 	}
 	return end-r.pos >= shortest && r.blank(r.pos, end, Redacted)
+}
+
+// apiToken blanks an API token of the admin API, or the beginning of one.
+func (r *redactor) apiToken() bool {
+	const prefix, shortest = "pat_", 16
+	if !strings.HasPrefix(r.text[r.pos:], prefix) || !r.startsWord(r.pos) {
+		return false
+	}
+	end := r.pos + len(prefix)
+	for end < len(r.text) && isAlnum(r.text[end]) {
+		end++
+	}
+	return end-r.pos >= len(prefix)+shortest && r.blank(r.pos, end, Redacted)
 }
 
 func (r *redactor) bearer() bool {

@@ -98,6 +98,8 @@ type Stats struct {
 	OpenEpisodes  int64
 	OpenTurns     int64
 	FailedTurns   int64
+	// OpenDeliveries wait or are being sent; FailedDeliveries were given up.
+	OpenDeliveries, FailedDeliveries int64
 	// QueuedSteps and LastCommit describe the writer of this node.
 	QueuedSteps int
 	// Bytes is the size of the database; 0 when unknown.
@@ -111,7 +113,9 @@ type Stats struct {
 type Store interface {
 	Writer
 	Conversations
+	Deliveries
 	Catalog
+	Tokens
 	Meta
 	Stats(ctx context.Context) (Stats, error)
 	// Ping writes nothing and reports whether the database answers and, as far

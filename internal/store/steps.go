@@ -31,6 +31,9 @@ type OpenedPlace struct {
 	Conversation chat.Conversation
 	// Created is set when the conversation did not exist before.
 	Created bool
+	// Speaker is the contact behind Person, which in a place of several people
+	// may be another one than the conversation's.
+	Speaker chat.ContactID
 }
 
 // Dedupe recognises a repeat of an inbound entry.
@@ -93,6 +96,15 @@ type Accept struct {
 	// Raw is the input as it came, secrets removed, kept apart for RawLife.
 	Raw     []byte
 	RawLife time.Duration
+	// External is the entry's id on its channel; it becomes a reference. Empty
+	// for none. A repeat keeps the reference that is there.
+	External string
+	// Room, if not nil, moves in the same commit, also for a repeat.
+	Room *Room
+	// Carry leaves out the delivery of folded replies to the origin leg, for a
+	// caller that brings them itself. It has no effect while a delivery of that
+	// leg is open.
+	Carry bool
 	// Answerer is used when an episode is opened; an open one keeps its own.
 	Answerer Answerer
 	// IdleBefore closes an open episode whose newest entry is older, with
@@ -118,7 +130,9 @@ type Accepted struct {
 	// Episode is the open episode after the step.
 	Episode chat.Episode
 	// Folded is set when the fold was committed; Replies are its entries.
-	Folded  bool
+	Folded bool
+	// Carried is set when the caller has to bring the replies itself.
+	Carried bool
 	Replies []chat.Entry
 	// Turn is what is owed: nil when folded, when nobody owes an answer, or
 	// when control is not with the assistant. When its status is
@@ -206,11 +220,22 @@ type Append struct {
 	Conversation chat.ConversationKey
 	Origin       chat.LegKey
 	Entries      []chat.Draft
-	Now          time.Time
+	// Dedupe, if not nil, makes a repeat of the whole step change nothing. Its
+	// hash has to be empty: the key alone decides.
+	Dedupe *Dedupe
+	// External is the first entry's id on the channel; empty for none.
+	External string
+	// Room, if not nil, moves in the same commit, also for a repeat.
+	Room *Room
+	Now  time.Time
 }
 
 // Appended is the outcome of [Append].
-type Appended struct{ Entries []chat.Entry }
+type Appended struct {
+	Entries []chat.Entry
+	// Duplicate is set for a repeat: nothing was changed.
+	Duplicate bool
+}
 
 // RenewLease takes or renews the node's lease on the database's clock.
 type RenewLease struct {

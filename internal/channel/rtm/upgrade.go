@@ -162,13 +162,14 @@ func (d *Driver) redeem(r *http.Request) (opening, error) {
 // openSession opens the conversation, subscribes, and has the welcome stored,
 // in this order: nothing that is said from here on is missed.
 func (d *Driver) openSession(ctx context.Context, o opening) (*session, error) {
-	conv, err := d.Gateway.Open(ctx, channel.Place{
+	at, err := d.Gateway.Open(ctx, channel.Place{
 		Channel: channelID(o.Bot), Type: Name, Key: o.place(), Mode: chat.LegFeed,
 		Person: chat.Person{ExternalID: o.place(), Verified: !o.Anonymous, Name: o.Name},
 	})
 	if err != nil {
 		return nil, err
 	}
+	conv := at.Conversation
 	s := &session{
 		d: d, conv: conv, app: o.App, reader: o.ID, lang: o.Lang, held: true, opened: conv.Seq, last: conv.Seq,
 	}

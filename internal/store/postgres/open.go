@@ -38,6 +38,9 @@ type Options struct {
 	Now func() time.Time
 	// OnCommit, if set, hears of every commit; see [sqlstore.Options].
 	OnCommit func(steps int, took time.Duration)
+	// OnDelivery, if set, hears of deliveries that can be sent; see
+	// [sqlstore.Options].
+	OnDelivery func()
 }
 
 // Store is a [store.Store] in a PostgreSQL database.
@@ -73,7 +76,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.closeParts()
 		return nil, err
 	}
-	s.Writer = sqlstore.NewWriter(s.engine, sqlstore.Options{Logger: o.Logger, Now: o.Now, OnCommit: o.OnCommit})
+	s.Writer = sqlstore.NewWriter(s.engine, sqlstore.Options{Logger: o.Logger, Now: o.Now, OnCommit: o.OnCommit, OnDelivery: o.OnDelivery})
 	return s, nil
 }
 
@@ -111,6 +114,8 @@ func configure(c *pgx.ConnConfig) {
 		"lock_timeout":                        fmt.Sprint(lockLimit.Milliseconds()),
 		"idle_in_transaction_session_timeout": fmt.Sprint((2 * statementLimit).Milliseconds()),
 		"synchronous_commit":                  "on",
+		// Compiling a query takes longer than any of these queries.
+		"jit": "off",
 	} {
 		if _, set := c.RuntimeParams[name]; !set {
 			c.RuntimeParams[name] = value

@@ -51,8 +51,8 @@ func changeText(c *sqlstore.Change) string {
 	}
 	where := " WHERE " + pairs(c.Columns, 0, c.Keys, "t.", " AND ")
 	switch c.Verb {
-	case sqlstore.Insert:
-		return "INSERT INTO " + c.Table + " (" + strings.Join(names, ", ") + ") SELECT * FROM " + lists(c.Columns)
+	case sqlstore.Insert, sqlstore.Keep, sqlstore.Put:
+		return "INSERT INTO " + c.Table + " (" + strings.Join(names, ", ") + ") SELECT * FROM " + lists(c.Columns) + c.OnConflict()
 	case sqlstore.Update:
 		return "UPDATE " + c.Table + " AS t SET " + pairs(c.Columns, c.Keys, len(c.Columns), "", ", ") + " FROM " + lists(c.Columns) + where
 	default:

@@ -13,9 +13,17 @@ import (
 )
 
 const (
-	// checkpointPages is how many pages of the log make a checkpoint worth its
-	// two fsyncs (40 MB); often costs half the speed.
-	checkpointPages = 10_000
+	// calmPages is how many pages of the log (12 MB) make a checkpoint while the
+	// writer has time between its commits: small ones disturb those least.
+	// busyPages (40 MB) is for a writer at its limit, whose speed frequent
+	// checkpoints would halve.
+	calmPages, busyPages = 3_000, 10_000
+	// busyRows is the mean number of rows in a commit above which the writer
+	// counts as busy: the more steps wait for it, the fuller its commits are.
+	busyRows = 150
+	// rounds is how often pages added meanwhile are moved beside the commits,
+	// so that little is left for the writer.
+	rounds = 2
 	// lookEvery bounds how often the log is looked at.
 	lookEvery = 100 * time.Millisecond
 )
@@ -26,12 +34,14 @@ type checkpointer struct {
 	logger *slog.Logger
 	signal chan struct{}
 	wanted atomic.Bool
-	stop   context.CancelFunc
-	done   chan struct{}
+	// commits and rows were written since the last look.
+	commits, rows atomic.Int64
+	stop          context.CancelFunc
+	done          chan struct{}
 }
 
 func startCheckpoints(ctx context.Context, path string, logger *slog.Logger) (*checkpointer, error) {
-	conn, err := connect(ctx, path)
+	conn, err := connectThrough(ctx, gentleFileSystem, path)
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +52,10 @@ func startCheckpoints(ctx context.Context, path string, logger *slog.Logger) (*c
 	return c, nil
 }
 
-// committed tells that the log has grown.
-func (c *checkpointer) committed() {
+// committed tells that the log has grown by a commit of so many rows.
+func (c *checkpointer) committed(rows int) {
+	c.commits.Add(1)
+	c.rows.Add(int64(rows))
 	select {
 	case c.signal <- struct{}{}:
 	default:
@@ -76,12 +88,18 @@ func (c *checkpointer) run(ctx context.Context) {
 // added while others are moved, and the log begins anew only when all have been
 // moved: the writer is asked to move the rest, which is little.
 func (c *checkpointer) look() error {
+	worth := int64(calmPages)
+	if commits, rows := c.commits.Swap(0), c.rows.Swap(0); rows > commits*busyRows {
+		worth = busyPages
+	}
 	pages, moved, err := checkpoint(c.conn, "NOOP")
-	if err != nil || pages-moved < checkpointPages {
+	if err != nil || pages-moved < worth {
 		return err
 	}
-	if _, _, err = checkpoint(c.conn, "PASSIVE"); err != nil {
-		return err
+	for range rounds {
+		if _, _, err = checkpoint(c.conn, "PASSIVE"); err != nil {
+			return err
+		}
 	}
 	c.wanted.Store(true)
 	return nil

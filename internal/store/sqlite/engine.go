@@ -58,7 +58,7 @@ func openEngine(ctx context.Context, path string, checkpoints *checkpointer) (_ 
 		if c.Verb == sqlstore.Update {
 			s.one.keys = c.Keys
 		}
-		if c.Verb == sqlstore.Insert {
+		if c.Verb == sqlstore.Insert || c.Verb == sqlstore.Keep || c.Verb == sqlstore.Put {
 			if s.many, err = e.prepare(changeText(c, manyRows)); err != nil {
 				return nil, err
 			}
@@ -69,7 +69,13 @@ func openEngine(ctx context.Context, path string, checkpoints *checkpointer) (_ 
 }
 
 func connect(ctx context.Context, path string, pragmas ...string) (driver.Conn, error) {
-	connector, err := sqlite.NewConnector(address(path, pragmas...))
+	return connectThrough(ctx, fileSystem, path, pragmas...)
+}
+
+// connectThrough opens a connection that reaches its files through one of our
+// file systems.
+func connectThrough(ctx context.Context, vfs, path string, pragmas ...string) (driver.Conn, error) {
+	connector, err := sqlite.NewConnector(addressThrough(vfs, path, pragmas...))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", fileName, err)
 	}
@@ -127,21 +133,23 @@ func (e *engine) Begin(_ context.Context, loads []sqlstore.Load) error {
 
 // Commit implements [sqlstore.Engine].
 func (e *engine) Commit(_ context.Context, writes []sqlstore.Write) error {
+	rows := 0
 	for _, write := range writes {
+		rows += len(write.Rows)
 		if err := e.changes[write.Change].write(write.Rows); err != nil {
 			e.Rollback()
 			return fmt.Errorf("%s: %w", write.Table, err)
 		}
 	}
-	return e.end()
+	return e.end(rows)
 }
 
-func (e *engine) end() error {
+func (e *engine) end(rows int) error {
 	if _, err := e.commit.exec(); err != nil {
 		e.Rollback()
 		return fmt.Errorf("commit: %w", err)
 	}
-	e.checkpoints.committed()
+	e.checkpoints.committed(rows)
 	return nil
 }
 
@@ -164,7 +172,7 @@ func (e *engine) Alone(_ context.Context, work func(sqlstore.Tx) error) error {
 		return err
 	}
 	done = true
-	return e.end()
+	return e.end(1)
 }
 
 // tx is the open transaction of the engine.
@@ -196,6 +204,9 @@ func (e *engine) Clock() string { return "CAST(unixepoch('subsec') * 1000 AS INT
 
 // SkipLocked implements [sqlstore.Engine].
 func (e *engine) SkipLocked(string) string { return "" }
+
+// Ordered implements [sqlstore.Engine].
+func (e *engine) Ordered() string { return "" }
 
 // Diagnose implements [sqlstore.Engine].
 func (e *engine) Diagnose(err error) sqlstore.Diagnosis { return diagnose(err) }

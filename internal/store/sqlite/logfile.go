@@ -21,8 +21,9 @@ import (
 // the sync, and with it the commit.
 
 const (
-	// fileSystem is the name under which SQLite knows it.
-	fileSystem = "parley"
+	// fileSystem is the name under which SQLite knows it; gentleFileSystem is
+	// the same with [gentleSync] for the database file.
+	fileSystem, gentleFileSystem = "parley", "parley-gentle"
 	// gatherMost bounds the bytes held for one file.
 	gatherMost = 1 << 20
 	// passMost is what is written at once; SQLite's own file system takes
@@ -31,7 +32,9 @@ const (
 )
 
 // registered makes the file system known to SQLite, once per process.
-var registered = sync.OnceValue(registerFileSystem)
+var registered = sync.OnceValue(func() error {
+	return errors.Join(registerFileSystem(fileSystem, openFile), registerFileSystem(gentleFileSystem, openGently))
+})
 
 // logMethods is SQLite's method table of a log file, with ours in front of six
 // methods; original is the table as it was. Both are set with the first log
@@ -73,19 +76,19 @@ func object[T any](at uintptr) *T {
 	return (*T)(unsafe.Pointer(&libc.GoBytes(at, int(unsafe.Sizeof(t)))[0]))
 }
 
-func registerFileSystem() error {
+func registerFileSystem(as string, open openMethod) error {
 	tls := libc.NewTLS()
 	defer tls.Close()
 	base := lib.Xsqlite3_vfs_find(tls, 0)
 	own := lib.Xsqlite3_malloc(tls, int32(unsafe.Sizeof(lib.Tsqlite3_vfs{})))
-	name, err := libc.CString(fileSystem)
+	name, err := libc.CString(as)
 	if base == 0 || own == 0 || err != nil {
 		return errors.Join(errors.New("SQLite has no file system"), err)
 	}
 	vfs := object[lib.Tsqlite3_vfs](own)
 	*vfs = *object[lib.Tsqlite3_vfs](base)
 	baseOpen = method[openMethod](vfs.FxOpen)
-	vfs.FpNext, vfs.FzName, vfs.FxOpen = 0, name, pointer(openMethod(openFile))
+	vfs.FpNext, vfs.FzName, vfs.FxOpen = 0, name, pointer(open)
 	if rc := lib.Xsqlite3_vfs_register(tls, own, 0); rc != lib.SQLITE_OK {
 		return errors.New("SQLite refuses the file system")
 	}

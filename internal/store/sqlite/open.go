@@ -42,6 +42,9 @@ type Options struct {
 	Now func() time.Time
 	// OnCommit, if set, hears of every commit; see [sqlstore.Options].
 	OnCommit func(steps int, took time.Duration)
+	// OnDelivery, if set, hears of deliveries that can be sent; see
+	// [sqlstore.Options].
+	OnDelivery func()
 }
 
 // Store is a [store.Store] in a folder.
@@ -138,7 +141,7 @@ func open(ctx context.Context, o Options, path string) (_ *Store, err error) {
 	if s.engine, err = openEngine(ctx, path, s.checkpoints); err != nil {
 		return nil, err
 	}
-	s.Writer = sqlstore.NewWriter(s.engine, sqlstore.Options{Logger: o.Logger, Now: o.Now, OnCommit: o.OnCommit})
+	s.Writer = sqlstore.NewWriter(s.engine, sqlstore.Options{Logger: o.Logger, Now: o.Now, OnCommit: o.OnCommit, OnDelivery: o.OnDelivery})
 	return s, nil
 }
 
@@ -166,7 +169,11 @@ func migrateFile(ctx context.Context, path string) error {
 
 // address is the driver's name of a database file.
 func address(path string, pragmas ...string) string {
-	query := url.Values{"vfs": {fileSystem}, "_txlock": {"immediate"}, "_pragma": append([]string{
+	return addressThrough(fileSystem, path, pragmas...)
+}
+
+func addressThrough(vfs, path string, pragmas ...string) string {
+	query := url.Values{"vfs": {vfs}, "_txlock": {"immediate"}, "_pragma": append([]string{
 		"busy_timeout(" + strconv.Itoa(busyMillis) + ")", "journal_mode(wal)", "synchronous(full)", "foreign_keys(1)", "wal_autocheckpoint(0)",
 		"journal_size_limit(268435456)", "temp_store(memory)",
 	}, pragmas...)}

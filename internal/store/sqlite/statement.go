@@ -67,9 +67,9 @@ func changeText(c *sqlstore.Change, rows int) string {
 		}
 	}
 	switch c.Verb {
-	case sqlstore.Insert:
+	case sqlstore.Insert, sqlstore.Keep, sqlstore.Put:
 		row := "(" + strings.Join(places, ", ") + ")"
-		return "INSERT INTO " + c.Table + " (" + strings.Join(names, ", ") + ") VALUES " + row + strings.Repeat(", "+row, rows-1)
+		return "INSERT INTO " + c.Table + " (" + strings.Join(names, ", ") + ") VALUES " + row + strings.Repeat(", "+row, rows-1) + c.OnConflict()
 	case sqlstore.Update:
 		return "UPDATE " + c.Table + " SET " + strings.Join(sets, ", ") + " WHERE " + strings.Join(keys, " AND ")
 	default:

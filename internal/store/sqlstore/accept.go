@@ -17,6 +17,7 @@ func (b *batch) accept(s store.Accept, contents []string) (any, error) {
 	now := s.Now.UnixMilli()
 	known := v.repeat(b, s.Dedupe, now)
 	if known.repeated != nil {
+		b.arrived(v, s.Origin, "", s.Room, nil, now)
 		return store.Accepted{Entry: known.repeated.entry(), Duplicate: true, Episode: v.publicEpisode()}, nil
 	}
 	if err := v.checkTarget("draft", &s.Draft); err != nil {
@@ -38,10 +39,15 @@ func (b *batch) accept(s store.Accept, contents []string) (any, error) {
 	t := b.owe(v, s, folded, &in)
 	e := b.appendLine(v, in, at)
 	b.remember(v, s.Dedupe, e, now)
+	b.arrived(v, s.Origin, s.External, s.Room, e, now)
 	out.Entry = e.Entry
 	if folded {
 		out.Folded = true
-		out.Replies = b.reply(v, s.Fold.Reply, contents[1:], in.turn, at)
+		var carrier chat.LegKey
+		if s.Carry && v.pushes(s.Origin) && !b.busy[s.Origin] {
+			carrier, out.Carried = s.Origin, true
+		}
+		out.Replies = b.reply(v, s.Fold.Reply, contents[1:], in.turn, carrier, at)
 	} else if t != nil {
 		out.Turn = t.public()
 	}
@@ -144,12 +150,13 @@ func (b *batch) owe(v *conversation, s store.Accept, folded bool, in *line) *tur
 }
 
 // reply appends an answer and moves state and control. The change was checked
-// to be possible.
-func (b *batch) reply(v *conversation, r store.Reply, contents []string, of chat.TurnKey, at int64) []chat.Entry {
+// to be possible. Nothing is delivered to the leg that carrier names: the caller
+// brings it there.
+func (b *batch) reply(v *conversation, r store.Reply, contents []string, of chat.TurnKey, carrier chat.LegKey, at int64) []chat.Entry {
 	ep := v.openEpisode()
 	made := make([]chat.Entry, 0, len(r.Entries))
 	for i, d := range r.Entries {
-		made = append(made, b.appendLine(v, line{draft: d, content: contents[i], episode: ep.Key, turn: of}, at).Entry)
+		made = append(made, b.appendLine(v, line{draft: d, content: contents[i], episode: ep.Key, turn: of, carrier: carrier}, at).Entry)
 	}
 	if r.SetState {
 		ep.State = r.State

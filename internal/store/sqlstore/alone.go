@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"parley/internal/chat"
 	"parley/internal/fault"
@@ -13,7 +14,9 @@ import (
 // across conversations.
 func alone(step any) bool {
 	switch step.(type) {
-	case store.ClaimTurns, store.RenewLease, store.Sweep, store.PutCatalog, setMeta:
+	case store.ClaimTurns, store.RenewLease, store.Sweep, store.PutCatalog, setMeta,
+		store.CreateToken, store.RevokeToken, store.UseToken,
+		store.ClaimDeliveries, store.MakeEndpointDue, store.ChangeDelivery, store.ClaimLink, store.FreeLink, store.SetAlert:
 		return true
 	default:
 		return false
@@ -45,6 +48,24 @@ func (x single) run(ctx context.Context, step any) (any, error) {
 		return x.sweep(ctx, s)
 	case store.PutCatalog:
 		return x.putCatalog(ctx, s)
+	case store.CreateToken:
+		return x.createToken(ctx, s)
+	case store.RevokeToken:
+		return x.revokeToken(ctx, s)
+	case store.UseToken:
+		return x.useToken(ctx, s)
+	case store.ClaimDeliveries:
+		return x.claimDeliveries(ctx, s)
+	case store.MakeEndpointDue:
+		return x.makeEndpointDue(ctx, s)
+	case store.ChangeDelivery:
+		return x.changeDelivery(ctx, s)
+	case store.ClaimLink:
+		return x.claimLink(ctx, s)
+	case store.FreeLink:
+		return x.freeLink(ctx, s)
+	case store.SetAlert:
+		return x.setAlert(ctx, s)
 	case setMeta:
 		return x.setMeta(ctx, s)
 	default:
@@ -92,11 +113,17 @@ func (x single) claimTurns(ctx context.Context, s store.ClaimTurns) (any, error)
 }
 
 // claimable is the condition on a turn t; $1 is now, $2 and $3 are the owner.
-// A claim is void when its node has a newer boot or no living lease; the
-// owner's own claims are its own business even when its lease has just run out.
 func (x single) claimable() string {
-	return `(t.status = 1 AND t.due_at <= $1 OR t.status = 2 AND NOT (t.owner = $2 AND t.boot = $3) AND (t.owner = $2 AND t.boot < $3
-		OR NOT EXISTS (SELECT 1 FROM node n WHERE n.id = t.owner AND n.boot <= t.boot AND n.expires_at > ` + x.engine.Clock() + `)))`
+	return `(t.status = 1 AND t.due_at <= $1 OR t.status = 2 AND ` + x.void("t", "$2", "$3") + `)`
+}
+
+// void is the condition that a claim is nobody's any more: its node has a newer
+// boot or no living lease. The claims of who asks, named by two parameters, are
+// its own business even when its lease has just run out.
+func (x single) void(alias, node, boot string) string {
+	return strings.NewReplacer("c.", alias+".", "$NODE", node, "$BOOT", boot).Replace(`(NOT (c.owner = $NODE AND c.boot = $BOOT)
+		AND (c.owner = $NODE AND c.boot < $BOOT
+		OR NOT EXISTS (SELECT 1 FROM node n WHERE n.id = c.owner AND n.boot <= c.boot AND n.expires_at > `) + x.engine.Clock() + ")))"
 }
 
 // claimHead claims the oldest open turn of a conversation, if it still can be

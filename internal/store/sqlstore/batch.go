@@ -21,6 +21,13 @@ type batch struct {
 	dedupes       map[dedupeKey]*dedupe
 	once          map[onceKey]bool
 	readers       map[readerKey]*reader
+	deliveries    map[chat.DeliveryKey]*delivery
+	rooms         map[roomKey]*room
+	// busy are the legs known to have open deliveries; of those in behind, one
+	// is inserted by this batch.
+	busy, behind map[chat.LegKey]bool
+	// order is the place in the queue of the step being decided.
+	order int
 
 	// Rows that are only ever inserted or deleted, in order.
 	rows map[*Change][][]any
@@ -56,6 +63,8 @@ func newBatch(now time.Time, keys *keyBlock) *batch {
 		dedupes:       make(map[dedupeKey]*dedupe),
 		once:          make(map[onceKey]bool),
 		readers:       make(map[readerKey]*reader),
+		deliveries:    make(map[chat.DeliveryKey]*delivery),
+		rooms:         make(map[roomKey]*room),
 		rows:          make(map[*Change][][]any),
 	}
 }

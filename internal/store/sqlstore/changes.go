@@ -20,6 +20,9 @@ func (b *batch) changes() []Write {
 	}
 	b.changedDedupes()
 	b.changedReaders()
+	b.changedDeliveries()
+	b.changedRooms()
+	slices.SortFunc(b.rows[keepReference], orderReference)
 	var writes []Write
 	for _, c := range writeOrder {
 		if rows := b.rows[c]; len(rows) > 0 {
@@ -31,8 +34,9 @@ func (b *batch) changes() []Write {
 
 var writeOrder = []*Change{
 	updateConversation, updateEpisode, updateTurn, updateEntry, updateDedupe, updateIdentity, updateReader, deleteRaw,
+	updateDelivery, promoteDelivery, updatePart,
 	insertChannel, insertContact, insertIdentity, insertConversation, insertLeg, insertEpisode, insertEntry, insertRaw,
-	insertTurn, insertDedupe, insertDelivery, insertOnce, insertReader,
+	insertTurn, insertDedupe, insertDelivery, insertPart, keepReference, putRoom, insertOnce, insertReader,
 }
 
 func (b *batch) changed(v *conversation) {

@@ -128,8 +128,12 @@ func checked(step any) (any, error) {
 		return s, keyText("owner.node", s.Owner.Node)
 	case store.PutCatalog:
 		return checkedCatalog(s)
+	case store.CreateToken:
+		return checkedToken(s)
+	case store.Append:
+		return checkedAppend(s)
 	default:
-		return step, nil
+		return checkedDelivery(step)
 	}
 }
 
@@ -158,7 +162,7 @@ func checkedAccept(s store.Accept) (any, error) {
 		fold.Reply.Change = &change
 		s.Fold = &fold
 	}
-	return s, first(keyText("answerer.name", s.Answerer.Name), keyText("owner.node", s.Owner.Node))
+	return s, first(keyText("answerer.name", s.Answerer.Name), keyText("owner.node", s.Owner.Node), keyText("external", s.External), checkedRoom("room", s.Room))
 }
 
 func checkedCatalog(s store.PutCatalog) (any, error) {

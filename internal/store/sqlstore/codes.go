@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"parley/internal/chat"
+	"parley/internal/store"
 )
 
 // codes stores the values of an enumeration as 1, 2, ... in the given order:
@@ -36,8 +37,17 @@ var (
 	legModes     = codes[chat.LegMode]{chat.LegFeed, chat.LegPush}
 )
 
-// deliveryWaiting is the status of a delivery nobody has tried yet.
-const deliveryWaiting = 1
+// deliveryBehind is a waiting delivery that is known not to be the head of its
+// leg: it is out of the way of those who look for what is due. Whoever ends the
+// head puts the next one in its place.
+const deliveryBehind chat.DeliveryStatus = "behind"
+
+var (
+	deliveryStatuses = codes[chat.DeliveryStatus]{
+		chat.DeliveryWaiting, chat.DeliveryClaimed, deliveryBehind, chat.DeliverySent, chat.DeliveryFailed, chat.DeliveryDropped,
+	}
+	roomStatuses = codes[store.RoomStatus]{store.RoomLive, store.RoomCatchingUp, store.RoomGone}
+)
 
 // millis stores a time; the zero time is 0.
 func millis(t time.Time) int64 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"parley/internal/fault"
+	"parley/internal/store"
 )
 
 // run is the writer's goroutine.
@@ -23,6 +24,9 @@ func (w *Writer) run() {
 			continue
 		}
 		batch = take(batch)
+		for i, r := range batch {
+			r.order = i
+		}
 		w.commit(batch)
 	}
 }
@@ -117,6 +121,8 @@ func (w *Writer) commitBatch(batch []*request) {
 		return
 	}
 	w.Logger.Warn("a batch of steps failed; each is tried alone", "steps", len(batch), "error", err)
+	// In the order of the queue: a room ends up where its last step moves it.
+	slices.SortFunc(batch, func(a, b *request) int { return cmp.Compare(a.order, b.order) })
 	for _, r := range batch {
 		one := []*request{r}
 		if err := w.ready(); err != nil {
@@ -142,7 +148,18 @@ func (w *Writer) commitAlone(r *request) {
 		w.answerAll([]*request{r}, err)
 		return
 	}
+	switch r.step.(type) {
+	case store.ChangeDelivery, store.MakeEndpointDue:
+		w.deliver()
+	}
 	w.answer([]*request{r})
+}
+
+// deliver tells that there is something to send.
+func (w *Writer) deliver() {
+	if w.OnDelivery != nil {
+		w.OnDelivery()
+	}
 }
 
 // insist repeats work while another node is in its way.
@@ -213,6 +230,9 @@ func (w *Writer) try(batch []*request) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	committed = true
+	if len(b.rows[insertDelivery]) > 0 || len(b.rows[promoteDelivery]) > 0 {
+		w.deliver()
+	}
 	if w.engine.Exclusive() {
 		w.known.keep(b)
 	}
@@ -228,6 +248,7 @@ func (w *Writer) decideAll(b *batch, batch []*request) error {
 		return errKeys
 	}
 	for _, r := range batch {
+		b.order = r.order
 		r.outcome, r.err = b.decide(r.step, r.contents)
 		if r.err != nil && fault.KindOf(r.err) == fault.Internal {
 			return r.err

@@ -30,6 +30,14 @@ func (b *batch) decide(step any, contents []string) (any, error) {
 		return b.useOnce(s)
 	case store.ConfirmRead:
 		return b.confirmRead(s)
+	case store.RenderDelivery:
+		return b.renderDelivery(s)
+	case store.SentPart:
+		return b.sentPart(s)
+	case store.EndDelivery:
+		return b.endDelivery(s)
+	case store.MoveRooms:
+		return b.moveRooms(s)
 	default:
 		return nil, fmt.Errorf("no step of a batch: %T", step)
 	}

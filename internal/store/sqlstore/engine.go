@@ -1,6 +1,9 @@
 package sqlstore
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // Type is how a column's values travel.
 type Type int
@@ -54,11 +57,16 @@ type Row interface{ Scan(dest ...any) error }
 // Verb is what a [Change] does.
 type Verb int
 
-// The verbs. The key of an update or a deletion are the first Keys columns.
+// The verbs. The key is the first Keys columns, except for Insert.
 const (
 	Insert Verb = iota
 	Update
 	Delete
+	// Keep inserts rows whose key is not there and leaves those that are.
+	Keep
+	// Put inserts rows or replaces those with the same key. No two rows of a
+	// write have one key.
+	Put
 )
 
 // Change is one way to write rows of a table.
@@ -67,6 +75,27 @@ type Change struct {
 	Table   string
 	Columns []Column
 	Keys    int
+}
+
+// OnConflict renders what an insertion does about rows that are there.
+func (c *Change) OnConflict() string {
+	var keys, sets []string
+	for i, col := range c.Columns {
+		if i < c.Keys {
+			keys = append(keys, col.Name)
+		} else {
+			sets = append(sets, col.Name+" = excluded."+col.Name)
+		}
+	}
+	on := " ON CONFLICT (" + strings.Join(keys, ", ") + ") DO "
+	switch c.Verb {
+	case Keep:
+		return on + "NOTHING"
+	case Put:
+		return on + "UPDATE SET " + strings.Join(sets, ", ")
+	default:
+		return ""
+	}
 }
 
 // Write is a change for many rows.
@@ -105,6 +134,11 @@ type Engine interface {
 	// SkipLocked ends a SELECT that takes rows nobody else works on and locks
 	// them; empty where there is one writer.
 	SkipLocked(alias string) string
+	// Ordered is a statement after which a transaction reads in the order of
+	// indexes and would rather not sort: it leaves one plan to those who look
+	// for the first few of what may be many. Empty where that goes without
+	// saying.
+	Ordered() string
 	// Diagnose tells what an error means for the batch.
 	Diagnose(err error) Diagnosis
 }

@@ -23,6 +23,11 @@ type pending struct {
 	places        map[placeKey]bool
 	once          map[onceKey]bool
 	readers       map[readerKey]bool
+	deliveries    map[chat.DeliveryKey]bool
+	ending        map[chat.DeliveryKey]bool
+	rendered      map[chat.DeliveryKey]bool
+	parts         map[partKey]bool
+	busy          map[chat.LegKey]bool
 }
 
 type targetKey struct {
@@ -67,6 +72,9 @@ func (p *pending) step(step any) {
 		}
 		if s.Fold != nil {
 			p.drafts(s.Conversation, s.Fold.Reply.Entries)
+			if s.Carry {
+				mark(&p.busy, s.Origin)
+			}
 		}
 	case store.FinishTurn:
 		mark(&p.conversations, s.Conversation)
@@ -79,6 +87,11 @@ func (p *pending) step(step any) {
 	case store.Append:
 		mark(&p.conversations, s.Conversation)
 		p.drafts(s.Conversation, s.Entries)
+		if s.Dedupe != nil {
+			mark(&p.dedupes, readerKey{s.Conversation, s.Dedupe.Key})
+		}
+	case store.RenderDelivery, store.SentPart, store.EndDelivery, store.MoveRooms:
+		p.delivery(step)
 	case store.UseOnce:
 		mark(&p.once, onceKey{s.Kind, s.Key})
 	case store.ConfirmRead:
@@ -100,7 +113,7 @@ func keysOf[K comparable](set map[K]bool, order func(a, b K) int, key func(K) []
 	return all
 }
 
-func byConversation(k chat.ConversationKey) []any { return []any{int64(k)} }
+func byKey[K ~int64](k K) []any { return []any{int64(k)} }
 
 func byReader(k readerKey) []any { return []any{int64(k.conversation), k.reader} }
 
@@ -118,7 +131,7 @@ func orderTarget(a, b targetKey) int {
 // known yet. Conversations come first: their locks make everything read after
 // them current.
 func (b *batch) loads(p *pending, load map[chat.ConversationKey]bool) []Load {
-	conversations := keysOf(load, cmp.Compare[chat.ConversationKey], byConversation)
+	conversations := keysOf(load, cmp.Compare[chat.ConversationKey], byKey)
 	var loads []Load
 	add := func(l *Lookup, keys [][]any, scan func(Row) error, need func([]any) bool) {
 		if len(keys) > 0 {
@@ -149,6 +162,11 @@ func (b *batch) loads(p *pending, load map[chat.ConversationKey]bool) []Load {
 		return cmp.Or(strings.Compare(x.kind, y.kind), strings.Compare(x.key, y.key))
 	}, func(k onceKey) []any { return []any{k.kind, k.key} }), b.loadOnce, nil)
 	add(lookupReader, keysOf(p.readers, orderReader, byReader), b.loadReader, nil)
+	add(lookupDelivery, keysOf(p.deliveries, cmp.Compare[chat.DeliveryKey], byKey), b.loadDelivery, nil)
+	add(lookupNext, keysOf(p.ending, cmp.Compare[chat.DeliveryKey], byKey), b.loadNext, nil)
+	add(lookupParts, keysOf(p.rendered, cmp.Compare[chat.DeliveryKey], byKey), b.loadParts, nil)
+	add(lookupPart, keysOf(p.parts, orderPart, byPart), b.loadPart, nil)
+	add(lookupBusy, keysOf(p.busy, cmp.Compare[chat.LegKey], byKey), b.loadBusy, nil)
 	return loads
 }
 

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"fmt"
+	"slices"
 
 	"parley/internal/chat"
 	"parley/internal/fault"
@@ -16,6 +17,8 @@ type line struct {
 	episode chat.EpisodeKey
 	turn    chat.TurnKey
 	raw     int64
+	// carrier is a leg that gets no delivery, or 0.
+	carrier chat.LegKey
 }
 
 // placeholder is the stored content of a deleted entry.
@@ -76,7 +79,7 @@ func (b *batch) appendLine(v *conversation, l line, at int64) *entry {
 		ep.dirty = true
 	}
 	v.keep(e)
-	b.deliver(v, e, at)
+	b.deliver(v, e, l.carrier, at)
 	return e
 }
 
@@ -146,12 +149,25 @@ func (v *conversation) edited(e *entry) {
 	v.edits[e.Target] = append(v.edits[e.Target], e)
 }
 
-// deliver makes a row for each push leg the entry reaches.
-func (b *batch) deliver(v *conversation, e *entry, at int64) {
+// deliver makes a row for each push leg the entry reaches, but for the carrier.
+func (b *batch) deliver(v *conversation, e *entry, carrier chat.LegKey, at int64) {
 	for _, leg := range v.push {
-		if chat.Reaches(e.Entry, leg.Leg) {
-			b.add(insertDelivery, []any{b.keys.take(), int64(v.key), e.Seq, int64(leg.Key), leg.channel,
-				int64(deliveryWaiting), int64(0), at, "", int64(0), "", at, int64(0)})
+		if leg.Key == carrier || !chat.Reaches(e.Entry, leg.Leg) {
+			continue
 		}
+		status := chat.DeliveryWaiting
+		if b.behind[leg.Key] {
+			status = deliveryBehind
+		}
+		// Only what this batch itself inserts cannot end meanwhile.
+		mark(&b.behind, leg.Key)
+		mark(&b.busy, leg.Key)
+		b.add(insertDelivery, []any{b.keys.take(), int64(v.key), e.Seq, int64(leg.Key), leg.channel,
+			deliveryStatuses.code(status), int64(0), at, "", int64(0), "", at, int64(0)})
 	}
+}
+
+// pushes reports whether a leg gets deliveries.
+func (v *conversation) pushes(leg chat.LegKey) bool {
+	return slices.ContainsFunc(v.push, func(l pushLeg) bool { return l.Key == leg })
 }

@@ -14,10 +14,11 @@ func newID(prefix string) string { return prefix + uuid.Must(uuid.NewV7()).Strin
 func (b *batch) openPlace(s store.OpenPlace) (any, error) {
 	at := s.Now.UnixMilli()
 	if c := b.places[placeKey{s.Channel, s.Place}]; c != nil {
-		if who := b.identities[identityKey{s.Channel, s.Person.ExternalID}]; who != nil {
-			who.learn(s.Person)
+		out := store.OpenedPlace{Conversation: *c, Speaker: c.ContactID}
+		if s.Person.ExternalID != "" {
+			out.Speaker = b.person(s, b.channel(s.Channel, s.ChannelType), at).contactID
 		}
-		return store.OpenedPlace{Conversation: *c}, nil
+		return out, nil
 	}
 	channel := b.channel(s.Channel, s.ChannelType)
 	who := b.person(s, channel, at)
@@ -33,7 +34,7 @@ func (b *batch) openPlace(s store.OpenPlace) (any, error) {
 		int64(0), int64(0), int64(0), int64(0), push, "", at, int64(0)})
 	b.add(insertLeg, []any{int64(c.Leg), int64(c.Key), int64(0), legKinds.code(chat.LegContact), legModes.code(s.Mode), channel, s.Place, s.Thread, at})
 	b.places[placeKey{s.Channel, s.Place}] = c
-	return store.OpenedPlace{Conversation: *c, Created: true}, nil
+	return store.OpenedPlace{Conversation: *c, Created: true, Speaker: who.contactID}, nil
 }
 
 func (b *batch) channel(id chat.ChannelID, kind string) int64 {

@@ -119,9 +119,10 @@ func (w *Writer) SetMetaValue(ctx context.Context, name string, value []byte) ([
 // Count fills the counters of [store.Stats].
 func (q *Reader) Count(ctx context.Context, s *store.Stats) error {
 	_, err := q.one(ctx, "figures", func(r Row) error {
-		return r.Scan(&s.SchemaVersion, &s.Conversations, &s.OpenEpisodes, &s.OpenTurns, &s.FailedTurns)
+		return r.Scan(&s.SchemaVersion, &s.Conversations, &s.OpenEpisodes, &s.OpenTurns, &s.FailedTurns, &s.OpenDeliveries, &s.FailedDeliveries)
 	}, `SELECT (SELECT COALESCE(MAX(version), 0) FROM migration), (SELECT COUNT(*) FROM conversation),
 		(SELECT COUNT(*) FROM episode WHERE closed_at = 0), (SELECT COUNT(*) FROM turn WHERE status IN (1, 2)),
-		(SELECT COUNT(*) FROM turn WHERE status = 4)`)
+		(SELECT COUNT(*) FROM turn WHERE status = 4),
+		(SELECT COUNT(*) FROM delivery WHERE status IN (1, 2, 3)), (SELECT COUNT(*) FROM delivery WHERE status = 5)`)
 	return err
 }

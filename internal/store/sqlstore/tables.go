@@ -45,9 +45,16 @@ var (
 	insertTurn     = &Change{Verb: Insert, Table: "turn", Columns: columns("key conversation episode status first_seq last_seq epoch attempts due_at owner:text boot last_error:text created_at ended_at")}
 	updateTurn     = &Change{Verb: Update, Table: "turn", Keys: 1, Columns: columns("key status last_seq attempts due_at owner:text boot last_error:text ended_at")}
 	insertDelivery = &Change{Verb: Insert, Table: "delivery", Columns: columns("key conversation seq leg channel status attempts due_at owner:text boot last_error:text created_at ended_at")}
-	insertOnce     = &Change{Verb: Insert, Table: "single_use", Columns: columns("kind:text key:text expires_at")}
-	insertReader   = &Change{Verb: Insert, Table: "reader", Columns: columns("conversation reader:text seq confirmed_at expires_at")}
-	updateReader   = &Change{Verb: Update, Table: "reader", Keys: 2, Columns: insertReader.Columns}
+	updateDelivery = &Change{Verb: Update, Table: "delivery", Keys: 1, Columns: columns("key status attempts due_at owner:text boot last_error:text ended_at uncertain")}
+	// promoteDelivery makes the next of a leg its head.
+	promoteDelivery = &Change{Verb: Update, Table: "delivery", Keys: 1, Columns: columns("key status")}
+	insertPart      = &Change{Verb: Insert, Table: "part", Columns: columns("delivery part id:text body:bytes uploads:text external_id:text sent_at")}
+	updatePart      = &Change{Verb: Update, Table: "part", Keys: 2, Columns: columns("delivery part external_id:text sent_at")}
+	keepReference   = &Change{Verb: Keep, Table: "reference", Keys: 2, Columns: columns("channel external_id:text conversation seq leg part erase answer:text")}
+	putRoom         = &Change{Verb: Put, Table: "room", Keys: 2, Columns: columns("channel room:text status position:text changed_at")}
+	insertOnce      = &Change{Verb: Insert, Table: "single_use", Columns: columns("kind:text key:text expires_at")}
+	insertReader    = &Change{Verb: Insert, Table: "reader", Columns: columns("conversation reader:text seq confirmed_at expires_at")}
+	updateReader    = &Change{Verb: Update, Table: "reader", Keys: 2, Columns: insertReader.Columns}
 )
 
 // Changes lists every change, for engines that prepare them.
@@ -55,7 +62,8 @@ func Changes() []*Change {
 	return []*Change{
 		insertChannel, insertContact, insertIdentity, updateIdentity, insertConversation, updateConversation, insertLeg,
 		insertEpisode, updateEpisode, insertEntry, updateEntry, insertRaw, deleteRaw, insertDedupe, updateDedupe,
-		insertTurn, updateTurn, insertDelivery, insertOnce, insertReader, updateReader,
+		insertTurn, updateTurn, insertDelivery, updateDelivery, promoteDelivery, insertPart, updatePart, keepReference, putRoom,
+		insertOnce, insertReader, updateReader,
 	}
 }
 
@@ -116,11 +124,43 @@ var (
 	}
 )
 
+// The lookups of steps on deliveries.
+var (
+	// lookupDelivery locks: who ends the head of a leg sees afterwards, in
+	// [lookupNext], what is behind it.
+	lookupDelivery = &Lookup{
+		Name: "delivery", Lock: "d", Match: columns("d.key"),
+		Select: `SELECT d.key, d.conversation, d.seq, d.leg, d.channel, d.status, d.attempts, d.due_at, d.owner, d.boot, d.last_error, d.uncertain
+			FROM delivery d`,
+	}
+	lookupNext = &Lookup{
+		Name: "next delivery", Match: columns("d.key"),
+		Select: `SELECT d.key, n.key, n.status FROM delivery d JOIN delivery n ON n.key = (SELECT o.key FROM delivery o
+			WHERE o.channel = d.channel AND o.leg = d.leg AND o.status IN (1, 2, 3) AND o.key <> d.key ORDER BY o.seq LIMIT 1)`,
+	}
+	lookupParts = &Lookup{
+		Name: "parts", Match: columns("p.delivery"),
+		Select: `SELECT ` + partColumns + ` FROM part p`,
+	}
+	// lookupPart leaves the body where it is.
+	lookupPart = &Lookup{
+		Name: "part", Match: columns("p.delivery p.part"),
+		Select: `SELECT p.delivery, p.part, p.external_id, p.sent_at FROM part p`,
+	}
+	// lookupBusy finds legs with open deliveries.
+	lookupBusy = &Lookup{
+		Name: "busy leg", Match: columns("l.key"),
+		Where:  "EXISTS (SELECT 1 FROM delivery o WHERE o.channel = l.channel AND o.leg = l.key AND o.status IN (1, 2, 3))",
+		Select: `SELECT l.key FROM leg l`,
+	}
+)
+
 // Lookups lists every lookup, for engines that prepare them.
 func Lookups() []*Lookup {
 	return []*Lookup{
 		lookupConversation, lookupEpisode, lookupTurns, lookupPushLegs, lookupDedupe, lookupEntry, lookupEdits,
 		lookupChannel, lookupIdentity, lookupPlace, lookupOnce, lookupReader,
+		lookupDelivery, lookupNext, lookupParts, lookupPart, lookupBusy,
 	}
 }
 
@@ -132,5 +172,7 @@ const (
 		e.queue, e.agent, e.outcome, e.opened_at, e.last_at, e.closed_at`
 	entryColumns = `e.conversation, e.seq, e.visible_seq, e.episode, e.origin, e.author_kind, e.author_id,
 		e.visibility, e.purpose, e.target, e.content, e.created_at, e.edited_at, e.deleted`
-	turnColumns = `t.key, t.conversation, t.episode, t.status, t.first_seq, t.last_seq, t.epoch, t.attempts, t.due_at, t.last_error, t.created_at`
+	turnColumns     = `t.key, t.conversation, t.episode, t.status, t.first_seq, t.last_seq, t.epoch, t.attempts, t.due_at, t.last_error, t.created_at`
+	deliveryColumns = `d.key, d.conversation, d.seq, d.leg, g.id, d.status, d.attempts, d.due_at, d.last_error, d.created_at, d.ended_at`
+	partColumns     = "p.delivery, p.part, p.id, p.body, p.external_id, p.sent_at"
 )

@@ -43,7 +43,7 @@ func (b *batch) finishTurn(s store.FinishTurn, contents []string) (any, error) {
 			t.Attempts++
 		}
 		v.endTurn(t, status, at)
-		out.Entries = b.reply(v, s.Reply, contents, t.Key, at)
+		out.Entries = b.reply(v, s.Reply, contents, t.Key, 0, at)
 	}
 	if v.episode != nil {
 		out.Episode = v.episode.Episode
@@ -129,6 +129,11 @@ func (b *batch) appendEntries(s store.Append, contents []string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	now := s.Now.UnixMilli()
+	if v.repeat(b, s.Dedupe, now).repeated != nil {
+		b.arrived(v, s.Origin, "", s.Room, nil, now)
+		return store.Appended{Duplicate: true}, nil
+	}
 	if err := v.checkTargets(s.Entries); err != nil {
 		return nil, err
 	}
@@ -136,7 +141,14 @@ func (b *batch) appendEntries(s store.Append, contents []string) (any, error) {
 	if ep := v.openEpisode(); ep != nil {
 		of = ep.Key
 	}
-	return store.Appended{Entries: b.appendAll(v, s.Entries, contents, s.Origin, of, v.clock(s.Now))}, nil
+	out := store.Appended{Entries: b.appendAll(v, s.Entries, contents, s.Origin, of, v.clock(s.Now))}
+	var first *entry
+	if len(out.Entries) > 0 {
+		first = v.entries[out.Entries[0].Seq]
+		b.remember(v, s.Dedupe, first, now)
+	}
+	b.arrived(v, s.Origin, s.External, s.Room, first, now)
+	return out, nil
 }
 
 func (b *batch) appendAll(v *conversation, drafts []chat.Draft, contents []string, origin chat.LegKey, of chat.EpisodeKey, at int64) []chat.Entry {

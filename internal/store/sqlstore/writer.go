@@ -39,6 +39,9 @@ type Options struct {
 	// OnCommit, if set, hears of every commit: how many steps it held and how
 	// long it took from the first load until it was on disk. It must not block.
 	OnCommit func(steps int, took time.Duration)
+	// OnDelivery, if set, is called after a commit that made deliveries, or
+	// made some due that were not. It must not block.
+	OnDelivery func()
 }
 
 // Figures describe a writer for metrics.
@@ -79,6 +82,8 @@ type request struct {
 	step     any
 	contents []string
 	key      chat.ConversationKey
+	// order is the place in the queue among the steps taken with this one.
+	order int
 	// state is moved by whoever comes first: the writer that takes the step,
 	// or the caller that gives up waiting.
 	state   atomic.Int32

@@ -41,6 +41,7 @@ func (e *fakeEngine) Rollback()                           {}
 func (e *fakeEngine) Exclusive() bool                     { return true }
 func (e *fakeEngine) Clock() string                       { return "0" }
 func (e *fakeEngine) SkipLocked(string) string            { return "" }
+func (e *fakeEngine) Ordered() string                     { return "" }
 
 func (e *fakeEngine) Commit(_ context.Context, writes []Write) error {
 	e.mu.Lock()

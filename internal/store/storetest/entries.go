@@ -167,16 +167,3 @@ func testClock(t *testing.T, db DB) {
 		}
 	}
 }
-
-func testPushLeg(t *testing.T, db DB) {
-	k := open(t, db)
-	step := k.place("p")
-	step.Mode, step.Thread = chat.LegPush, "root"
-	c := do(k, step).Conversation
-	// Rows of deliveries have no queries yet; that they fit the schema is
-	// what can be seen here.
-	in := do(k, k.instant(c, "hello", chat.Episode{}, says("a", "b")))
-	equal(k, "folded", in.Folded, true)
-	k.append(c, change(chat.Edit, 2, "c"))
-	k.logs(c, "1|contact|all|hello", "2|assistant|all|c", "3|assistant|all|b", "0|contact|all|c")
-}

@@ -23,7 +23,7 @@ func testPlace(t *testing.T, db DB) {
 	}
 	k.now = noon.AddDate(0, 0, 1)
 	again := do(k, k.place("p"))
-	if diff := cmp.Diff(store.OpenedPlace{Conversation: c}, again); diff != "" {
+	if diff := cmp.Diff(store.OpenedPlace{Conversation: c, Speaker: c.ContactID}, again); diff != "" {
 		t.Errorf("opened again (-want +got):\n%s", diff)
 	}
 	ctx := t.Context()

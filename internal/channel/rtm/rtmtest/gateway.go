@@ -2,6 +2,7 @@ package rtmtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -90,11 +91,11 @@ func (g *Gateway) isDown() error {
 func (g *Gateway) Ready(context.Context) error { return g.isDown() }
 
 // Open implements [channel.Gateway].
-func (g *Gateway) Open(_ context.Context, p channel.Place) (chat.Conversation, error) {
+func (g *Gateway) Open(_ context.Context, p channel.Place) (channel.Opened, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.down != nil {
-		return chat.Conversation{}, g.down
+		return channel.Opened{}, g.down
 	}
 	at := string(p.Channel) + "\x00" + p.Key
 	t := g.places[at]
@@ -109,7 +110,12 @@ func (g *Gateway) Open(_ context.Context, p channel.Place) (chat.Conversation, e
 		}
 		g.places[at], g.talks[key] = t, t
 	}
-	return t.conv, nil
+	return channel.Opened{Conversation: t.conv, Speaker: t.conv.ContactID}, nil
+}
+
+// Notice implements [channel.Gateway]. The RTM driver gives none.
+func (g *Gateway) Notice(context.Context, channel.Notice) error {
+	return errors.New("no notice was expected")
 }
 
 // Greet implements [channel.Gateway].

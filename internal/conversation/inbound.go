@@ -1,0 +1,76 @@
+package conversation
+
+import (
+	"crypto/sha256"
+
+	"parley/internal/channel"
+	"parley/internal/chat"
+	"parley/internal/store"
+)
+
+func (s *Service) inboundStep(in channel.Inbound) (store.Accept, error) {
+	now := s.Now()
+	step := store.Accept{
+		Conversation: in.Conversation.Key,
+		Origin:       in.Conversation.Leg,
+		Draft: chat.Draft{
+			Author:     authorOf(in),
+			Purpose:    in.Purpose,
+			Visibility: chat.VisibleToAll,
+			Target:     in.Target,
+			Content:    in.Content,
+		},
+		Raw:        in.Raw,
+		RawLife:    s.Policy.RawLife,
+		External:   in.External,
+		Room:       roomOf(in.Position),
+		Carry:      in.Carry,
+		IdleBefore: now.Add(-s.Policy.Idle),
+		OwesTurn:   in.Purpose == chat.Message && !in.Silent && in.By != chat.ByAgent,
+		Owner:      s.claimant(),
+		Now:        now,
+	}
+	if in.DedupeKey != "" {
+		step.Dedupe = &store.Dedupe{Key: in.DedupeKey, Life: s.Policy.DedupeLife}
+		if !in.KeyDecides {
+			encoded, err := chat.EncodeContent(in.Content)
+			if err != nil {
+				return step, err
+			}
+			sum := sha256.Sum256(encoded)
+			step.Dedupe.Hash = sum[:16]
+		}
+	}
+	return step, nil
+}
+
+func authorOf(in channel.Inbound) chat.Author {
+	author := chat.Author{Kind: chat.ByContact, ID: string(in.Conversation.ContactID)}
+	if in.By != "" {
+		author.Kind = in.By
+	}
+	if in.Speaker != "" {
+		author.ID = string(in.Speaker)
+	}
+	return author
+}
+
+func roomOf(p *channel.Position) *store.Room {
+	if p == nil {
+		return nil
+	}
+	room := &store.Room{Room: p.Room, Status: store.RoomLive, Position: p.Value}
+	if p.CatchingUp {
+		room.Status = store.RoomCatchingUp
+	}
+	return room
+}
+
+// claimant is who claims the turn of an inbound entry: nobody when this node
+// begins no further turns.
+func (s *Service) claimant() store.Owner {
+	if s.work.isClosed() {
+		return store.Owner{}
+	}
+	return s.Owner()
+}

@@ -1,0 +1,53 @@
+package sqlite
+
+import (
+	"sync"
+	"unsafe"
+
+	"modernc.org/libc"
+	lib "modernc.org/sqlite/lib"
+)
+
+// A checkpoint copies thousands of pages into the database file and syncs it.
+// The disk then writes megabytes in one go, and the commits of that moment wait
+// for it with their own few kilobytes. So the checkpointer's connection has the
+// pages written in small pieces with pauses in between, before the sync, which
+// then finds little to do and promises the same as ever.
+
+// dataMethods is SQLite's method table of a database file with our sync in
+// front, dataOriginal the table as it was. Both are set with the first database
+// file opened gently and never change.
+var dataMethods, dataOriginal struct {
+	sync.Once
+	table lib.Tsqlite3_io_methods
+	at    uintptr
+}
+
+func openGently(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags uintptr) int32 {
+	rc := openFile(tls, vfs, name, file, flags, outFlags)
+	if rc != lib.SQLITE_OK || flags&lib.SQLITE_OPEN_MAIN_DB == 0 {
+		return rc
+	}
+	f := object[lib.Tsqlite3_file](file)
+	dataMethods.Do(func() {
+		dataOriginal.at, dataOriginal.table = f.FpMethods, *object[lib.Tsqlite3_io_methods](f.FpMethods)
+		dataMethods.table = dataOriginal.table
+		dataMethods.table.FxSync = pointer(syncMethod(gentleSync))
+		dataMethods.at = uintptr(unsafe.Pointer(&dataMethods.table))
+	})
+	if f.FpMethods == dataOriginal.at { // else SQLite has several, and this one stays as it is
+		f.FpMethods = dataMethods.at
+	}
+	return rc
+}
+
+func gentleSync(tls *libc.TLS, file uintptr, flags int32) int32 {
+	// SQLite's own file object for Unix begins so; what is read there is only
+	// used when it is the descriptor of an ordinary file.
+	at := object[struct {
+		methods, fileSystem, inode uintptr
+		descriptor                 int32
+	}](file)
+	writeOut(int(at.descriptor))
+	return method[syncMethod](dataOriginal.table.FxSync)(tls, file, flags)
+}
