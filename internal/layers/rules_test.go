@@ -32,6 +32,7 @@ var layerOf = map[string]int{
 	"channel":   2,
 	"store":     2,
 
+	"alert":        3,
 	"catalog":      3,
 	"conversation": 3,
 	"delivery":     3,

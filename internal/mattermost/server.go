@@ -71,6 +71,9 @@ type ClientConfig struct {
 	EnableIncomingWebhooks     bool
 	EnableOutgoingWebhooks     bool
 	EnableUserAccessTokens     bool
+	// EnableBotAccountCreation lets admins make bots; those that exist go on
+	// working without it.
+	EnableBotAccountCreation bool
 	// CollapsedThreads is "always_on", "default_on", "default_off" or
 	// "disabled".
 	CollapsedThreads string
@@ -97,7 +100,8 @@ func (c *Client) Config(ctx context.Context) (ClientConfig, error) {
 		Version: text("Version"), SiteURL: text("SiteURL"), MaxPostSize: number("MaxPostSize"), MaxFileSize: size,
 		EnablePostUsernameOverride: is("EnablePostUsernameOverride"), EnablePostIconOverride: is("EnablePostIconOverride"),
 		EnableIncomingWebhooks: is("EnableIncomingWebhooks"), EnableOutgoingWebhooks: is("EnableOutgoingWebhooks"),
-		EnableUserAccessTokens: is("EnableUserAccessTokens"), CollapsedThreads: text("CollapsedThreads"),
+		EnableUserAccessTokens: is("EnableUserAccessTokens"), EnableBotAccountCreation: is("EnableBotAccountCreation"),
+		CollapsedThreads:  text("CollapsedThreads"),
 		PostEditTimeLimit: number("PostEditTimeLimit"),
 		TypingEvery:       time.Duration(number("TimeBetweenUserTypingUpdatesMilliseconds")) * time.Millisecond,
 	}, nil
