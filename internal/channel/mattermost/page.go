@@ -1,0 +1,110 @@
+package mattermost
+
+import (
+	"context"
+	"sync"
+
+	mm "parley/internal/mattermost"
+)
+
+// read is a post of a page and what became of it.
+type read struct {
+	post mm.Post
+	// away is set for what was said while we were not in the room.
+	away   bool
+	result string
+}
+
+// takePage takes posts that were read later. Posts of one place are taken in
+// order and places beside each other, so that a room's many threads do not wait
+// for one commit after another. The cursor moves after all of them: a crash in
+// between has the page read again, which changes nothing. It reports whether to
+// go on.
+func (r *room) takePage(ctx context.Context, posts []mm.Post) bool {
+	page, out := r.prepare(posts)
+	var work sync.WaitGroup
+	for _, group := range r.groups(page) {
+		work.Go(func() {
+			for _, one := range group {
+				r.persist(ctx, r.h.older, one.post.ID, func() error { return r.takeRead(ctx, one) })
+				if ctx.Err() != nil || r.left() {
+					return
+				}
+			}
+		})
+	}
+	work.Wait()
+	if ctx.Err() != nil || r.left() {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range page {
+		r.cursor, r.trail = r.cursor.move(r.trail, one.post)
+		r.seen.put(one.post.ID, true)
+		if one.result == resultLate {
+			r.cursor = r.cursor.late(one.post.ID)
+		}
+	}
+	r.cursor.Out, r.dirty = out, true
+	return true
+}
+
+// prepare finds out, in order, during which posts of a page we were away, and
+// whether we are at its end.
+func (r *room) prepare(posts []mm.Post) (page []*read, out bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out = r.cursor.Out
+	me := r.h.l.self()
+	for _, p := range posts {
+		in, about := membership(p, me)
+		if about {
+			out = !in
+		}
+		if _, seen := r.seen.get(p.ID); !seen {
+			page = append(page, &read{post: p, away: out && !about})
+		}
+	}
+	return page, out
+}
+
+// groups sorts posts by what has to be taken in order: those of a thread, and
+// all others. Where a thread's replies are answered flat, everything is one.
+func (r *room) groups(page []*read) map[string][]*read {
+	r.mu.Lock()
+	roomType := r.info.Type
+	r.mu.Unlock()
+	replies := r.h.l.settings.Load().body.Replies
+	groups := map[string][]*read{}
+	for _, one := range page {
+		key := ""
+		if at := placeOf(roomType, one.post, replies); at.kind == threadPlace && replies.Thread == thread {
+			key = at.root
+		}
+		groups[key] = append(groups[key], one)
+	}
+	return groups
+}
+
+// takeRead takes one post that was read later.
+func (r *room) takeRead(ctx context.Context, one *read) error {
+	v, err := r.decide(ctx, one.post, one.away, false, false)
+	if err != nil {
+		return err
+	}
+	if one.result = v.ignored; one.result == "" {
+		if one.result, err = r.accept(ctx, one.post, v, false, nil); err != nil {
+			return err
+		}
+	}
+	r.h.l.d.metrics.posts.WithLabelValues(r.h.l.settings.Load().name, one.result).Inc()
+	return nil
+}
+
+// left reports whether we are not in the room any more.
+func (r *room) left() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out
+}
