@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -13,14 +14,17 @@ import (
 	"parley/internal/catalog"
 	"parley/internal/channel"
 	"parley/internal/chat"
+	"parley/internal/fault"
 	"parley/internal/store"
 )
 
 // Prefix is the path all operations stand under.
-const Prefix = "/api/admin"
+const Prefix = "/api/v1"
 
 // Catalog changes and shows what is in place.
 type Catalog interface {
+	Releases
+	Channels
 	Apply(ctx context.Context, m catalog.Manifest, o catalog.ApplyOptions) (catalog.Result, error)
 	Delete(ctx context.Context, kind store.ItemKind, name, actor string) (catalog.Result, error)
 	Channels(ctx context.Context) ([]catalog.Channel, error)
@@ -80,10 +84,12 @@ type Build struct {
 type Services struct {
 	Catalog       Catalog
 	Conversations Conversations
+	Deliveries    Deliveries
 	// Tracer is nil when no server runs; then there is nothing to watch.
 	Tracer Tracer
 	Backup Backuper
 	Doctor Doctor
+	Tokens Tokens
 	Build  Build
 	// PublicURL is the address clients use, for what to paste where.
 	PublicURL string
@@ -93,20 +99,41 @@ type Services struct {
 	Stopping <-chan struct{}
 	// Applied, if set, is called after each change of the catalog.
 	Applied func(catalog.Result)
+	// DeliveriesChanged, if set, is called after a delivery was sent again or
+	// dropped.
+	DeliveriesChanged func()
+	// Client, if set, names the address a request came from, seen past trusted
+	// proxies; [NewRemote] counts failures by it.
+	Client func(*http.Request) string
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 }
 
 // api holds the operations.
 type api struct{ Services }
 
-// New returns the API. Everything outside [Prefix] is not found.
+// New returns the API for the socket: whoever reaches it may do everything.
+// Everything outside [Prefix] is not found.
 func New(s Services) http.Handler {
-	mux, _ := build(s)
+	mux, _ := build(s, false)
+	return mux
+}
+
+// NewRemote returns the same API for a network: every operation asks for an API
+// token that has its scope. It sends no CORS headers, so that no page of another
+// origin can use it.
+func NewRemote(s Services) http.Handler {
+	mux, _ := build(s, true)
 	return mux
 }
 
 // Document returns the OpenAPI 3.1 document, with a line break at the end.
 func Document() ([]byte, error) {
-	_, h := build(Services{})
+	_, h := build(Services{}, false)
+	return document(h)
+}
+
+func document(h huma.API) ([]byte, error) {
 	b, err := h.OpenAPI().MarshalJSON()
 	if err != nil {
 		return nil, fmt.Errorf("openapi: %w", err)
@@ -114,14 +141,25 @@ func Document() ([]byte, error) {
 	return indentJSON(b)
 }
 
-func build(s Services) (http.Handler, huma.API) {
+func build(s Services, remote bool) (http.Handler, huma.API) {
 	replaceErrors()
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.Client == nil {
+		s.Client = func(r *http.Request) string { return r.RemoteAddr }
+	}
 	config := huma.DefaultConfig("Parley administration", "1")
-	config.Info.Description = "Operations for the owner of this installation. Reached through the socket parley.sock in the data folder."
-	config.OpenAPIPath = Prefix + "/openapi"
+	config.Info.Description = "Operations for the owner of this installation. Over a network each asks for an API token with the scope " +
+		"it names; through the socket parley.sock in the data folder none is asked for."
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		securityScheme: {Type: "http", Scheme: "bearer", Description: "An API token, pat_...; `parley token create` makes one."},
+	}
+	// We serve the document ourselves, see below.
+	config.OpenAPIPath = ""
 	// The stock documentation page loads its script from a foreign server.
 	config.DocsPath = ""
 	config.SchemasPath = ""
@@ -129,17 +167,46 @@ func build(s Services) (http.Handler, huma.API) {
 	config.RejectUnknownQueryParameters = true
 	mux := http.NewServeMux()
 	h := humago.New(mux, config)
+	if remote {
+		h.UseMiddleware(newGate(s).check)
+	}
 	a := &api{Services: s}
 	a.registerCatalog(h)
 	a.registerConversations(h)
+	a.registerDeliveries(h)
 	a.registerTools(h)
+	a.registerTokens(h)
+	a.serveDocument(mux, h)
 	return a.guarded(mux), h
 }
 
-// op fills in what all operations share.
-func op(method, path, id, summary string) huma.Operation {
-	return huma.Operation{
+// serveDocument answers with the OpenAPI document, which is the same everywhere
+// and needs no token. The HTTP library's own handler makes it on the first
+// request, without a lock.
+func (a *api) serveDocument(mux *http.ServeMux, h huma.API) {
+	text := sync.OnceValues(func() ([]byte, error) { return document(h) })
+	mux.HandleFunc("GET "+Prefix+"/openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		b, err := text()
+		if err != nil {
+			a.Log.Error("the OpenAPI document cannot be written", "error", err)
+			writeFailure(w, newFailure(fault.Internal, http.StatusInternalServerError, fault.Message(err)))
+			return
+		}
+		w.Header().Set("Content-Type", "application/openapi+json")
+		// The client may be gone; there is nobody left to tell.
+		_, _ = w.Write(b)
+	})
+}
+
+// op fills in what all operations share. The scope is what a token needs.
+func op(method, path, id, summary string, scope Scope) huma.Operation {
+	o := huma.Operation{
 		OperationID: id, Method: method, Path: Prefix + path, Summary: summary,
-		Errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict},
+		Errors: []int{
+			http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict,
+			http.StatusTooManyRequests,
+		},
 	}
+	requires(&o, scope)
+	return o
 }

@@ -97,7 +97,7 @@ func TestApply(t *testing.T) {
 	b := newBench()
 	b.result = catalog.Result{Revision: 7, Changes: []catalog.Change{{Action: catalog.Create, Kind: store.ItemChannel, Name: "site"}}}
 	const request = `{"manifest":{"channels":{"site":{"type":"rtm","assistant":"desk","settings":{"apps":[{"n":9007199254740993}]}}}}}`
-	w := b.ask(http.MethodPost, "/api/admin/apply", request)
+	w := b.ask(http.MethodPost, "/api/v1/apply", request)
 	var got catalog.Result
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK || got.Revision != 7 {
 		t.Fatalf("answer %d %s, %v", w.Code, w.Body, err)
@@ -109,7 +109,7 @@ func TestApply(t *testing.T) {
 		t.Errorf("told %d times, options %+v", len(b.applied), b.options)
 	}
 	b.result.DryRun = true
-	b.ask(http.MethodPost, "/api/admin/apply", strings.Replace(request, `{"manifest"`, `{"dry_run":true,"manifest"`, 1))
+	b.ask(http.MethodPost, "/api/v1/apply", strings.Replace(request, `{"manifest"`, `{"dry_run":true,"manifest"`, 1))
 	if !b.options.DryRun || len(b.applied) != 1 {
 		t.Errorf("dry run: told %d times, options %+v", len(b.applied), b.options)
 	}
@@ -127,7 +127,7 @@ func TestFailuresNeverEcho(t *testing.T) {
 		`"` + secret + `"`,
 	} {
 		b := newBench()
-		w := b.ask(http.MethodPost, "/api/admin/apply", body)
+		w := b.ask(http.MethodPost, "/api/v1/apply", body)
 		f := failureOf(t, w)
 		if w.Code != http.StatusBadRequest || f.Kind != fault.Invalid {
 			t.Errorf("%s: %d %+v", body, w.Code, f)
@@ -154,7 +154,7 @@ func TestFaultsKeepTheirKind(t *testing.T) {
 	} {
 		b.err = test.err
 		b.log.Reset()
-		w := b.ask(http.MethodGet, "/api/admin/channels/site", "")
+		w := b.ask(http.MethodGet, "/api/v1/channels/site", "")
 		f := failureOf(t, w)
 		if w.Code != test.status || f.Kind != test.kind || !strings.Contains(f.Detail, test.says) {
 			t.Errorf("%v: %d %+v", test.err, w.Code, f)
@@ -174,7 +174,7 @@ func TestProblemsTravel(t *testing.T) {
 		{Path: "channels.a.apps[0].secret", Text: "is short"},
 		{Position: catalog.Position{File: "x.flow.yaml", Line: 3, Col: 4}, Path: "assistants.x.definition", Text: "no"},
 	}
-	f := failureOf(t, b.ask(http.MethodPost, "/api/admin/apply", `{"manifest":{}}`))
+	f := failureOf(t, b.ask(http.MethodPost, "/api/v1/apply", `{"manifest":{}}`))
 	var back catalog.Problems
 	if !errors.As(&f, &back) || back.Error() != b.err.Error() {
 		t.Errorf("came back as %+v", f)
@@ -186,28 +186,28 @@ func TestProblemsTravel(t *testing.T) {
 
 func TestPanicsAndUnknownPathsAreAnswered(t *testing.T) {
 	b := newBench()
-	f := failureOf(t, b.ask(http.MethodGet, "/api/admin/channels/site", ""))
+	f := failureOf(t, b.ask(http.MethodGet, "/api/v1/channels/site", ""))
 	if f.Kind != fault.Internal || strings.Contains(f.Detail, "bug") || !strings.Contains(b.log.String(), "a bug") {
 		t.Errorf("failure %+v, log %q", f, b.log.String())
 	}
-	for _, path := range []string{"/", "/docs", "/api/admin/nothing", "/schemas/x", "/api/admin/channels/a/b"} {
+	for _, path := range []string{"/", "/docs", "/api/v1/nothing", "/schemas/x", "/api/v1/channels/a/b"} {
 		if f := failureOf(t, b.ask(http.MethodGet, path, "")); f.Kind != fault.NotFound {
 			t.Errorf("%s: %+v", path, f)
 		}
 	}
-	if w := b.ask(http.MethodPut, "/api/admin/channels", ""); w.Code < 400 {
+	if w := b.ask(http.MethodPut, "/api/v1/channels", ""); w.Code < 400 {
 		t.Errorf("a wrong method: %d", w.Code)
 	}
 }
 
 func TestOfflineHasNothingToWatch(t *testing.T) {
-	if f := failureOf(t, newBench().ask(http.MethodGet, "/api/admin/tail?user=ann", "")); f.Kind != fault.Conflict {
+	if f := failureOf(t, newBench().ask(http.MethodGet, "/api/v1/tail?user=ann", "")); f.Kind != fault.Conflict {
 		t.Errorf("%+v", f)
 	}
 }
 
 func TestUnknownQueryIsRefused(t *testing.T) {
-	if f := failureOf(t, newBench().ask(http.MethodGet, "/api/admin/conversations?limt=3", "")); f.Kind != fault.Invalid {
+	if f := failureOf(t, newBench().ask(http.MethodGet, "/api/v1/conversations?limt=3", "")); f.Kind != fault.Invalid {
 		t.Errorf("%+v", f)
 	}
 }
@@ -234,7 +234,7 @@ func TestDocumentIsFresh(t *testing.T) {
 	if !bytes.Contains(want, []byte(`"openapi": "3.1.0"`)) {
 		t.Error("not an OpenAPI 3.1 document")
 	}
-	w := newBench().ask(http.MethodGet, "/api/admin/openapi.json", "")
+	w := newBench().ask(http.MethodGet, "/api/v1/openapi.json", "")
 	var served, written any
 	if err := errors.Join(json.Unmarshal(w.Body.Bytes(), &served), json.Unmarshal(got, &written)); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ const maxManifest = 64 << 20
 type ApplyRequest struct {
 	Manifest catalog.Manifest `json:"manifest"`
 	DryRun   bool             `json:"dry_run,omitempty" doc:"Check everything and store nothing."`
+	Draft    bool             `json:"draft,omitempty" doc:"Store assistants as drafts, which answer nobody until they are published; channels must be in place as they are."`
 }
 
 // ChannelList is all channels, by name.
@@ -41,27 +42,21 @@ type (
 )
 
 func (a *api) registerCatalog(h huma.API) {
-	apply := op(http.MethodPost, "/apply", "apply", "Put a manifest in place")
+	apply := op(http.MethodPost, "/apply", "apply", "Put a manifest in place", ScopeCatalogWrite)
 	apply.MaxBodyBytes = maxManifest
 	apply.BodyReadTimeout = -1
 	huma.Register(h, apply, a.apply)
-	huma.Register(h, op(http.MethodGet, "/channels", "list-channels", "List channels"), a.listChannels)
-	huma.Register(h, op(http.MethodGet, "/channels/{name}", "get-channel", "Show a channel and what to paste where"), a.getChannel)
-	huma.Register(h, op(http.MethodDelete, "/channels/{name}", "delete-channel", "Delete a channel"), a.deleteChannel)
-	huma.Register(h, op(http.MethodGet, "/assistants", "list-assistants", "List assistants"), a.listAssistants)
-	huma.Register(h, op(http.MethodDelete, "/assistants/{name}", "delete-assistant", "Delete an assistant no channel uses"), a.deleteAssistant)
+	huma.Register(h, op(http.MethodGet, "/channels", "list-channels", "List channels", ScopeCatalogRead), a.listChannels)
+	huma.Register(h, op(http.MethodGet, "/channels/{name}", "get-channel", "Show a channel and what to paste where", ScopeCatalogRead), a.getChannel)
+	huma.Register(h, op(http.MethodDelete, "/channels/{name}", "delete-channel", "Delete a channel", ScopeCatalogWrite), a.deleteChannel)
+	huma.Register(h, op(http.MethodGet, "/assistants", "list-assistants", "List assistants", ScopeCatalogRead), a.listAssistants)
+	huma.Register(h, op(http.MethodDelete, "/assistants/{name}", "delete-assistant", "Delete an assistant no channel uses", ScopeCatalogWrite), a.deleteAssistant)
+	a.registerReleases(h)
+	a.registerChannels(h)
 }
 
-// actor is who changes things through the socket: the owner.
-const actor = "owner"
-
 func (a *api) apply(ctx context.Context, in *applyInput) (*applyOutput, error) {
-	result, err := a.Catalog.Apply(ctx, in.Body.Manifest, catalog.ApplyOptions{DryRun: in.Body.DryRun, Actor: actor})
-	if err != nil {
-		return nil, a.fail(ctx, err)
-	}
-	a.applied(result)
-	return &applyOutput{Body: result}, nil
+	return a.changed(ctx)(a.Catalog.Apply(ctx, in.Body.Manifest, catalog.ApplyOptions{DryRun: in.Body.DryRun, Draft: in.Body.Draft, Actor: actorOf(ctx)}))
 }
 
 func (a *api) applied(result catalog.Result) {
@@ -103,10 +98,5 @@ func (a *api) deleteAssistant(ctx context.Context, in *named) (*applyOutput, err
 }
 
 func (a *api) remove(ctx context.Context, kind store.ItemKind, name string) (*applyOutput, error) {
-	result, err := a.Catalog.Delete(ctx, kind, name, actor)
-	if err != nil {
-		return nil, a.fail(ctx, err)
-	}
-	a.applied(result)
-	return &applyOutput{Body: result}, nil
+	return a.changed(ctx)(a.Catalog.Delete(ctx, kind, name, actorOf(ctx)))
 }

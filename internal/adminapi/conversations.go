@@ -116,9 +116,9 @@ type (
 )
 
 func (a *api) registerConversations(h huma.API) {
-	huma.Register(h, op(http.MethodGet, "/conversations", "list-conversations", "List conversations, newest first"), a.listConversations)
-	huma.Register(h, op(http.MethodGet, "/conversations/{id}", "get-conversation", "Show a conversation's log and handling"), a.getConversation)
-	huma.Register(h, op(http.MethodGet, "/turns", "list-turns", "List answers owed, newest first"), a.listTurns)
+	huma.Register(h, op(http.MethodGet, "/conversations", "list-conversations", "List conversations, newest first", ScopeConversationsRead), a.listConversations)
+	huma.Register(h, op(http.MethodGet, "/conversations/{id}", "get-conversation", "Show a conversation's log and handling", ScopeConversationsRead), a.getConversation)
+	huma.Register(h, op(http.MethodGet, "/turns", "list-turns", "List answers owed, newest first", ScopeConversationsRead), a.listTurns)
 }
 
 func (a *api) listConversations(ctx context.Context, in *listInput) (*listOutput, error) {

@@ -1,7 +1,8 @@
 // Package adminapi is what operators and the command line talk to: JSON over
-// HTTP with an OpenAPI 3.1 document at /api/admin/openapi.json.
+// HTTP with an OpenAPI 3.1 document at /api/v1/openapi.json.
 //
-// There is no login: whoever reaches the API may do everything. It therefore
-// listens only on a socket in the data folder whose mode is 0600
-// ([Listen]), and must not be mounted on a network listener.
+// [New] has no login: whoever reaches it may do everything. It therefore belongs
+// on the socket in the data folder whose mode is 0600 ([Listen]), and must not
+// be mounted on a network listener. [NewRemote] is for those: it asks for an API
+// token, and each operation for the scope it declares.
 package adminapi

@@ -3,6 +3,8 @@ package adminapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -59,12 +61,13 @@ type (
 )
 
 func (a *api) registerTools(h huma.API) {
-	huma.Register(h, op(http.MethodPost, "/jwt", "sign-test-token", "Sign a token to try a channel with"), a.token)
-	backup := op(http.MethodPost, "/backup", "backup", "Write a consistent copy to a new folder")
+	huma.Register(h, op(http.MethodPost, "/jwt", "sign-test-token", "Sign a token to try a channel with", ScopeConversationsWrite), a.token)
+	backup := op(http.MethodPost, "/backup", "backup", "Write a consistent copy to a new folder", ScopeOperate)
 	huma.Register(h, backup, a.backup)
-	huma.Register(h, op(http.MethodGet, "/doctor", "doctor", "Check the whole installation"), a.doctor)
-	huma.Register(h, op(http.MethodGet, "/version", "version", "What is running"), a.version)
-	tail := op(http.MethodGet, "/tail", "tail", "Watch one person's connections; one JSON record a line until the caller leaves")
+	huma.Register(h, op(http.MethodGet, "/doctor", "doctor", "Check the whole installation", ScopeOperate), a.doctor)
+	huma.Register(h, op(http.MethodGet, "/version", "version", "What is running", ScopeOperate), a.version)
+	tail := op(http.MethodGet, "/tail", "tail", "Watch one person's connections; one JSON record a line until the caller leaves", ScopeOperate)
+	tail.Metadata = map[string]any{endlessKey: true}
 	huma.Register(h, tail, a.tail)
 }
 
@@ -114,10 +117,15 @@ func (a *api) tail(ctx context.Context, in *tailInput) (*huma.StreamResponse, er
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", "application/x-ndjson")
+		hc.SetHeader("X-Accel-Buffering", "no") // nginx would collect lines
 		hc.SetStatus(http.StatusOK)
 		a.stream(hc, id, in.User)
 	}}, nil
 }
+
+// calmEvery is how long a stream may be silent: proxies cut silent answers off,
+// often after a minute. A blank line then tells that it goes on.
+const calmEvery = 20 * time.Second
 
 // stream writes records until the watcher leaves or the server stops. The first
 // line says that watching has begun.
@@ -137,11 +145,16 @@ func (a *api) stream(hc huma.Context, id chat.ChannelID, user string) {
 		})
 	}()
 	line := newLineWriter(hc)
+	defer line.done()
+	calm := time.NewTicker(calmEvery)
+	defer calm.Stop()
 	ok := line.write(channel.TraceRecord{At: time.Now(), Direction: "note", Kind: "watching"})
 	for ok {
 		select {
 		case <-a.Stopping:
 			ok = false
+		case <-calm.C:
+			ok = line.blank()
 		case r := <-records:
 			ok = line.write(r)
 			if n := missed.Swap(0); n > 0 && ok {
@@ -151,6 +164,9 @@ func (a *api) stream(hc huma.Context, id chat.ChannelID, user string) {
 			if err != nil && ctx.Err() == nil {
 				a.Log.Error("tail ended", "err", err)
 			}
+			if errors.Is(context.Cause(ctx), errTokenEnded) {
+				line.write(channel.TraceRecord{At: time.Now(), Direction: "note", Kind: "ended", Reason: errTokenEnded.Error()})
+			}
 			return
 		}
 	}
@@ -158,22 +174,52 @@ func (a *api) stream(hc huma.Context, id chat.ChannelID, user string) {
 	<-done
 }
 
+// lineWait bounds the time one line may take: a watcher who does not read is
+// sent away, and never holds up the server's stop.
+const lineWait = 10 * time.Second
+
 type lineWriter struct {
-	enc   *json.Encoder
-	flush func() error
+	body io.Writer
+	enc  *json.Encoder
+	// conn is nil where an answer has no connection.
+	conn *http.ResponseController
 }
 
 func newLineWriter(hc huma.Context) lineWriter {
 	w := hc.BodyWriter()
-	l := lineWriter{enc: json.NewEncoder(w), flush: func() error { return nil }}
+	l := lineWriter{body: w, enc: json.NewEncoder(w)}
 	l.enc.SetEscapeHTML(false)
 	if rw, ok := w.(http.ResponseWriter); ok {
-		l.flush = http.NewResponseController(rw).Flush
+		l.conn = http.NewResponseController(rw)
 	}
 	return l
 }
 
 // write reports whether the watcher is still there.
 func (l lineWriter) write(r channel.TraceRecord) bool {
-	return l.enc.Encode(r) == nil && l.flush() == nil
+	return l.within(func() error { return l.enc.Encode(r) })
+}
+
+// blank is write for an empty line.
+func (l lineWriter) blank() bool {
+	return l.within(func() error {
+		_, err := io.WriteString(l.body, "\n")
+		return err
+	})
+}
+
+func (l lineWriter) within(write func() error) bool {
+	if l.conn == nil {
+		return write() == nil
+	}
+	// Writers that know no deadline belong to tests.
+	_ = l.conn.SetWriteDeadline(time.Now().Add(lineWait))
+	return write() == nil && l.conn.Flush() == nil
+}
+
+// done gives the connection back for the next request.
+func (l lineWriter) done() {
+	if l.conn != nil {
+		_ = l.conn.SetWriteDeadline(time.Time{})
+	}
 }

@@ -15,16 +15,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/internal/adminapi"
-	"parley/internal/app/rtmkind"
+	"parley/internal/alert"
 	"parley/internal/assistant"
 	"parley/internal/assistant/flow"
 	"parley/internal/assistant/flow/demo"
 	"parley/internal/catalog"
 	"parley/internal/channel"
+	"parley/internal/channel/mattermost"
+	"parley/internal/channel/mmwebhook"
 	"parley/internal/channel/rtm"
 	"parley/internal/chat"
 	"parley/internal/config"
 	"parley/internal/conversation"
+	"parley/internal/delivery"
 	"parley/internal/httpd"
 	"parley/internal/live"
 	"parley/internal/secret"
@@ -55,21 +58,28 @@ type App struct {
 	Options
 	parts lifecycle
 
-	metrics  *prometheus.Registry
-	store    engine
-	box      *secret.Box
-	lease    *lease
-	hub      *live.Hub
-	traces   *live.Traces
-	rtm      *rtm.Driver
-	talk     *conversation.Service
-	inForce  *catalog.Published
-	catalog  *catalog.Service
-	address  config.Address
-	demo     atomic.Pointer[catalog.Demo]
-	demoFile sync.Mutex // held while demo.json is brought up to date
-	requests *telemetry.HTTP
-	health   *httpd.Health
+	metrics *prometheus.Registry
+	store   engine
+	box     *secret.Box
+	lease   *lease
+	hub     *live.Hub
+	traces  *live.Traces
+	rtm     *rtm.Driver
+	// mattermost and hooks are the drivers of Mattermost accounts and webhooks.
+	mattermost *mattermost.Driver
+	hooks      *mmwebhook.Driver
+	deliveries *delivery.Service
+	alerts     *alert.Service
+	// delivered is told of deliveries to send, failed of those given up.
+	delivered, failed chan struct{}
+	talk              *conversation.Service
+	inForce           *catalog.Published
+	catalog           *catalog.Service
+	address           config.Address
+	demo              atomic.Pointer[catalog.Demo]
+	demoFile          sync.Mutex // held while demo.json is brought up to date
+	requests          *telemetry.HTTP
+	health            *httpd.Health
 	// stopping is closed when Stop begins.
 	stopping chan struct{}
 	stopOnce sync.Once
@@ -100,6 +110,7 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 	a := &App{
 		Options: o, parts: lifecycle{logger: o.Logger}, traces: live.NewTraces(),
 		metrics: telemetry.NewRegistry(o.Version), address: o.Settings.Address(), stopping: make(chan struct{}),
+		delivered: make(chan struct{}, 1), failed: make(chan struct{}, 1),
 	}
 	a.parts.workers = telemetry.NewWorkers(o.Logger, a.metrics)
 	if o.Listener != nil {
@@ -116,6 +127,7 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 		a.beginSocket,
 		a.beginLease,
 		a.beginTalk,
+		a.beginPush,
 		a.beginCatalog,
 		a.beginBackground,
 		a.beginServing,
@@ -165,7 +177,7 @@ func (a *App) Stop() error {
 func (a *App) Addr() net.Addr { return a.public.Addr() }
 
 func (a *App) beginStore(ctx context.Context) error {
-	s, err := openStore(ctx, a.Settings, a.Logger, a.observeCommits())
+	s, err := openStore(ctx, a.Settings, a.Logger, hooks{commit: a.observeCommits(), delivery: func() { poke(a.delivered) }})
 	if err != nil {
 		return err
 	}
@@ -271,7 +283,12 @@ func (a *App) beginTalk(context.Context) error {
 
 // checkContent asks the driver of the channel's type whether its clients could
 // show the content.
-func (a *App) checkContent(_ chat.ChannelID, c chat.Content) error { return rtm.Validate(c) }
+func (a *App) checkContent(id chat.ChannelID, c chat.Content) error {
+	if in, ok := a.inForce.Channel(id); ok && in.Type != rtm.Name {
+		return nil // everything else is shown as text where it has to be
+	}
+	return rtm.Validate(c)
+}
 
 // chosen gives the gateway what the catalog has in force.
 type chosen struct{ a *App }
@@ -291,13 +308,13 @@ func (a *App) kinds() []assistant.Kind { return append([]assistant.Kind{flow.Kin
 func (a *App) beginCatalog(ctx context.Context) error {
 	var err error
 	a.inForce, err = catalog.NewPublished(catalog.Sources{
-		Store: a.store, Sealer: a.box, Kinds: a.kinds(), Drivers: []channel.Driver{a.rtm}, Log: a.Logger, Now: a.Now,
+		Store: a.store, Sealer: a.box, Kinds: a.kinds(), Drivers: []channel.Driver{a.rtm, a.mattermost, a.hooks}, Log: a.Logger, Now: a.Now,
 	})
 	if err != nil {
 		return err
 	}
 	a.catalog, err = catalog.New(catalog.Options{
-		Store: a.store, Sealer: a.box, Kinds: a.kinds(), Types: []channel.Kind{rtmkind.Kind{}}, Published: a.inForce, Demo: demo.Definition(), Now: a.Now,
+		Store: a.store, Sealer: a.box, Kinds: a.kinds(), Types: channelTypes(), Published: a.inForce, Demo: demo.Definition(), Now: a.Now,
 	})
 	if err != nil {
 		return err
@@ -318,10 +335,12 @@ func (a *App) beginBackground(context.Context) error {
 			a.Logger.Error("the catalog is no longer watched", "error", err)
 		}
 	})
+	a.beginPushing()
 	a.parts.background("turns", turnGrace+partGrace, func(ctx context.Context) { a.talk.Run(ctx, turnGrace) })
 	a.parts.background("feed sweep", partGrace, func(ctx context.Context) { a.hub.Run(ctx, a.sweepEvery()) })
 	a.parts.background("expiry", partGrace, a.expire)
 	a.parts.background("memory", partGrace, giveBack)
+	a.beginLinks()
 	return nil
 }
 

@@ -10,9 +10,7 @@ import (
 	"runtime"
 
 	"parley/internal/adminapi"
-	"parley/internal/app/rtmkind"
 	"parley/internal/catalog"
-	"parley/internal/channel"
 	"parley/internal/config"
 	"parley/internal/doctor"
 	"parley/internal/fault"
@@ -53,7 +51,7 @@ func Offline(ctx context.Context, o Options) (_ http.Handler, closer func() erro
 			err = errors.Join(err, a.parts.end())
 		}
 	}()
-	s, err := openStore(ctx, o.Settings, o.Logger, nil)
+	s, err := openStore(ctx, o.Settings, o.Logger, hooks{})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -62,12 +60,12 @@ func Offline(ctx context.Context, o Options) (_ http.Handler, closer func() erro
 	if a.box, err = openKeys(ctx, o.Settings.KeyFile, s, o.Logger, false); err != nil {
 		return nil, nil, err
 	}
-	a.catalog, err = catalog.New(catalog.Options{Store: s, Sealer: a.box, Kinds: a.kinds(), Types: []channel.Kind{rtmkind.Kind{}}, Now: o.Now})
+	a.catalog, err = catalog.New(catalog.Options{Store: s, Sealer: a.box, Kinds: a.kinds(), Types: channelTypes(), Now: o.Now})
 	if err != nil {
 		return nil, nil, err
 	}
 	services := a.services()
-	services.Tracer = nil
+	services.Tracer, services.DeliveriesChanged = nil, nil
 	services.Doctor = checks{a.doctor(false)}
 	return adminapi.New(services), a.parts.end, nil
 }

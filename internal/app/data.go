@@ -44,26 +44,32 @@ const (
 // canaryName is the stored value that tells a wrong key file.
 const canaryName = "key-canary"
 
+// hooks are what a store tells of its commits; both may be nil.
+type hooks struct {
+	commit   func(steps int, took time.Duration)
+	delivery func()
+}
+
 // openStore opens the database the settings name and makes the data folder if
 // it is missing.
-func openStore(ctx context.Context, s config.Settings, logger *slog.Logger, onCommit func(steps int, took time.Duration)) (engine, error) {
+func openStore(ctx context.Context, s config.Settings, logger *slog.Logger, tell hooks) (engine, error) {
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "the data folder %s cannot be made; give another with --data or make it yours", s.Data)
 	}
 	if s.Database.Set() {
-		return openPostgres(ctx, s, logger, onCommit)
+		return openPostgres(ctx, s, logger, tell)
 	}
-	return sqlite.Open(ctx, sqlite.Options{Dir: s.Data, Logger: logger, OnCommit: onCommit})
+	return sqlite.Open(ctx, sqlite.Options{Dir: s.Data, Logger: logger, OnCommit: tell.commit, OnDelivery: tell.delivery})
 }
 
 // openPostgres takes the data folder, which names the node, before it opens the
 // database: two processes under one name would void each other's claims.
-func openPostgres(ctx context.Context, s config.Settings, logger *slog.Logger, onCommit func(steps int, took time.Duration)) (engine, error) {
+func openPostgres(ctx context.Context, s config.Settings, logger *slog.Logger, tell hooks) (engine, error) {
 	release, err := sqlite.LockFolder(s.Data)
 	if err != nil {
 		return nil, err
 	}
-	opened, err := postgres.Open(ctx, postgres.Options{URL: s.Database.Reveal(), Logger: logger, OnCommit: onCommit})
+	opened, err := postgres.Open(ctx, postgres.Options{URL: s.Database.Reveal(), Logger: logger, OnCommit: tell.commit, OnDelivery: tell.delivery})
 	if err != nil {
 		return nil, errors.Join(err, release())
 	}

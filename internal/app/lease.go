@@ -23,21 +23,36 @@ type lease struct {
 
 	mu   sync.Mutex
 	boot int64
+	// asked is when the renewal that succeeded last was asked for.
+	asked time.Time
 }
 
 // takeLease begins a new boot of the node.
 func takeLease(ctx context.Context, w store.Writer, node string, logger *slog.Logger) (*lease, error) {
+	asked := time.Now()
 	got, err := store.Do(ctx, w, store.RenewLease{Node: node, Life: leaseLife})
 	if err != nil {
 		return nil, err
 	}
-	return &lease{store: w, node: node, logger: logger, boot: got.Boot}, nil
+	return &lease{store: w, node: node, logger: logger, boot: got.Boot, asked: asked}, nil
 }
 
 // owner names the claims made now.
 func (l *lease) owner() store.Owner {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return store.Owner{Node: l.node, Boot: l.boot}
+}
+
+// living is the owner while the lease certainly holds, and nobody otherwise. It
+// is for what cannot be fenced by the store: a request to somebody else, which a
+// process that was paused must not send on the strength of a lost claim.
+func (l *lease) living() store.Owner {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.asked) >= leaseLife {
+		return store.Owner{}
+	}
 	return store.Owner{Node: l.node, Boot: l.boot}
 }
 
@@ -62,12 +77,13 @@ func (l *lease) run(ctx context.Context) {
 // what it had claimed before is claimed anew.
 func (l *lease) renew(ctx context.Context) error {
 	before := l.owner().Boot
+	asked := time.Now()
 	got, err := store.Do(ctx, l.store, store.RenewLease{Node: l.node, Boot: before, Life: leaseLife})
 	if err != nil {
 		return err
 	}
 	l.mu.Lock()
-	l.boot = got.Boot
+	l.boot, l.asked = got.Boot, asked
 	l.mu.Unlock()
 	if got.Boot != before {
 		l.logger.Warn("the node's lease had lapsed; it goes on under a new boot", "boot", got.Boot)

@@ -10,6 +10,8 @@ import (
 	"parley/internal/adminapi"
 	"parley/internal/catalog"
 	"parley/internal/channel"
+	"parley/internal/channel/mattermost"
+	"parley/internal/channel/mmwebhook"
 	"parley/internal/channel/rtm"
 	"parley/internal/chat"
 	"parley/internal/doctor"
@@ -28,6 +30,8 @@ func (a *App) publicRoutes() http.Handler {
 	webui.Register(mux, demoPage{a})
 	sdk := a.rtm.Handler()
 	mux.Handle("/", sdk)
+	mux.Handle(mattermost.CallbackPath, a.mattermost.Handler())
+	mux.Handle(mmwebhook.CallbackPath, a.hooks.Handler())
 	if a.Settings.AdminListen == "" {
 		a.operatorRoutes(mux)
 	}
@@ -48,6 +52,7 @@ func (a *App) operatorRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /healthz", a.health.Live)
 	mux.HandleFunc("GET /readyz", a.health.Ready)
 	mux.Handle("GET /metrics", telemetry.MetricsHandler(a.metrics, a.Logger))
+	mux.Handle(adminapi.Prefix+"/", adminapi.NewRemote(a.services()))
 }
 
 // serveInternal begins the admin socket and, if set, the admin port.
@@ -80,6 +85,7 @@ func (a *App) serveInternal() error {
 func (a *App) services() adminapi.Services {
 	return adminapi.Services{
 		Catalog: a.catalog, Conversations: a.store, Tracer: tracer{a}, Backup: a.store, Doctor: checks{a.doctor(true)},
+		Tokens: a.store, Deliveries: a.store, DeliveriesChanged: a.deliveriesChanged, Client: a.address.Client, Now: a.Now,
 		Build: build(a.Version, a.Settings), PublicURL: a.BaseURL(), Log: a.Logger, Stopping: a.stopping,
 		Applied: func(r catalog.Result) {
 			if !r.DemoRemoved {

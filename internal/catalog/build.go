@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"parley/internal/assistant"
 	"parley/internal/channel"
@@ -27,6 +28,7 @@ func (p *Published) newBuild(from contents, secrets map[string][]byte) *build {
 	return &build{published: p, from: from, secrets: secrets, next: &state{
 		revision:   from.revision,
 		assistants: make(map[string]compiled, len(from.assistants)),
+		pinned:     make(map[versionKey]compiled, len(from.pinned)),
 		channels:   make(map[chat.ChannelID]Channel, len(from.channels)),
 	}}
 }
@@ -34,23 +36,34 @@ func (p *Published) newBuild(from contents, secrets map[string][]byte) *build {
 // run builds what can be built and returns what could not.
 func (b *build) run() error {
 	b.errs = b.from.failures()
-	current := b.published.state.Load()
 	for _, name := range keys(b.from.assistants) {
-		body := b.from.assistants[name]
-		if had, ok := current.assistants[name]; ok && had.version == body.version {
-			// The same version is the same assistant; keep what it has cached.
-			b.next.assistants[name] = had
-			continue
+		if c, ok := b.compiled(name, b.from.assistants[name]); ok {
+			b.next.assistants[name] = c
 		}
-		a, err := compile(b.published.kinds, name, body)
-		if err != nil {
-			b.errs = append(b.errs, err)
-			continue
+	}
+	for _, key := range b.from.pins() {
+		if body, ok := b.from.pinned[key]; ok {
+			if c, ok := b.compiled(key.name, body); ok {
+				b.next.pinned[key] = c
+			}
 		}
-		b.next.assistants[name] = compiled{version: body.version, instance: a}
 	}
 	b.channels()
 	return errors.Join(b.errs...)
+}
+
+// compiled keeps what is in force already: the same version is the same
+// assistant, with what it has cached.
+func (b *build) compiled(name string, body storedAssistant) (compiled, bool) {
+	if had, ok := b.published.state.Load().at(name, body.version); ok {
+		return had, true
+	}
+	a, err := compile(b.published.kinds, name, body)
+	if err != nil {
+		b.errs = append(b.errs, err)
+		return compiled{}, false
+	}
+	return compiled{version: body.version, instance: a}, true
 }
 
 // channels hands every driver its channels.
@@ -77,6 +90,42 @@ func (b *build) channels() {
 			b.next.channels[c.ID] = b.from.channels[c.Name].view(c.Name)
 		}
 	}
+}
+
+// pins are the versions that channels are pinned to and that are not in force
+// for everybody, sorted.
+func (c contents) pins() []versionKey {
+	var all []versionKey
+	for _, name := range keys(c.channels) {
+		ch := c.channels[name]
+		key := versionKey{ch.Assistant, ch.AssistantVersion}
+		if key.version > 0 && c.assistants[key.name].version != key.version && !slices.Contains(all, key) {
+			all = append(all, key)
+		}
+	}
+	return all
+}
+
+// readPinned reads the versions that only single channels use. One that is not
+// there or cannot be read joins unread.
+func (c contents) readPinned(ctx context.Context, from store.Catalog) error {
+	for _, key := range c.pins() {
+		item, err := from.ItemVersion(ctx, store.ItemAssistant, key.name, key.version)
+		var a storedAssistant
+		switch {
+		case fault.Is(err, fault.NotFound):
+		case err != nil:
+			return err
+		default:
+			a, err = decodeAssistant(item)
+		}
+		if err != nil {
+			c.unread[fmt.Sprintf("version %d of assistant %s", key.version, key.name)] = err
+			continue
+		}
+		c.pinned[key] = a
+	}
+	return nil
 }
 
 // readSecrets reads the sealed secrets of all channels.
@@ -113,7 +162,7 @@ func (c storedChannel) configured(name string, sealer Sealer, sealed map[string]
 
 func (c storedChannel) view(name string) Channel {
 	return Channel{
-		Name: name, ID: c.ID, Type: c.Type, Assistant: c.Assistant,
+		Name: name, ID: c.ID, Type: c.Type, Assistant: c.Assistant, AssistantVersion: c.AssistantVersion,
 		Disabled: c.Disabled, Demo: c.Demo, Version: c.version,
 	}
 }
@@ -124,15 +173,19 @@ func compile(kinds map[string]assistant.Kind, name string, body storedAssistant)
 	if !ok {
 		return nil, fault.New(fault.Unavailable, "assistant %q has kind %q, which this parley does not have", name, body.Kind)
 	}
-	file := body.File
-	if file == "" {
-		file = name
-	}
-	a, err := kind.Compile(file, []byte(body.Definition))
+	a, err := kind.Compile(fileOf(name, body.assistantBody), []byte(body.Definition))
 	if err != nil {
 		return nil, fmt.Errorf("assistant %s version %d: %w", name, body.version, err)
 	}
 	return a, nil
+}
+
+// fileOf is what a definition is called in the compiler's errors.
+func fileOf(name string, body assistantBody) string {
+	if body.File != "" {
+		return body.File
+	}
+	return name
 }
 
 // failures are the items that could not be read, as errors.

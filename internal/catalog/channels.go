@@ -25,10 +25,10 @@ type (
 	adviser interface {
 		Advise(c channel.Configured) []string
 	}
-	// tester signs a token with which a client may talk as user through an app
+	// signer signs a token with which a client may talk as user through an app
 	// of the channel. app may be empty when the channel has only one; one that
 	// the channel does not have is fault.NotFound.
-	tester interface {
+	signer interface {
 		TestToken(c channel.Configured, app, user string, now time.Time, life time.Duration) (string, error)
 	}
 )
@@ -42,16 +42,6 @@ type ChannelDetails struct {
 	Paste []channel.Shown `json:"paste,omitempty"`
 }
 
-// AssistantView is one assistant in force.
-type AssistantView struct {
-	Name    string `json:"name"`
-	Kind    string `json:"kind"`
-	Version int64  `json:"version"`
-	Demo    bool   `json:"demo,omitempty"`
-	// UsedBy names the channels it answers on.
-	UsedBy []string `json:"used_by,omitempty"`
-}
-
 // Channels lists the stored channels, by name.
 func (s *Service) Channels(ctx context.Context) ([]Channel, error) {
 	now, err := s.load(ctx)
@@ -61,22 +51,6 @@ func (s *Service) Channels(ctx context.Context) ([]Channel, error) {
 	all := make([]Channel, 0, len(now.channels))
 	for _, name := range keys(now.channels) {
 		all = append(all, now.channels[name].view(name))
-	}
-	return all, nil
-}
-
-// Assistants lists the stored assistants, by name.
-func (s *Service) Assistants(ctx context.Context) ([]AssistantView, error) {
-	now, err := s.load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]AssistantView, 0, len(now.assistants))
-	for _, name := range keys(now.assistants) {
-		a := now.assistants[name]
-		all = append(all, AssistantView{
-			Name: name, Kind: a.Kind, Version: a.version, Demo: a.Demo, UsedBy: usersOf(now.channels, name),
-		})
 	}
 	return all, nil
 }
@@ -113,7 +87,7 @@ func (s *Service) TestToken(ctx context.Context, name, app, user string, life ti
 	}
 	var able []string
 	for _, name := range keys(now.channels) {
-		if _, ok := s.types[now.channels[name].Type].(tester); ok {
+		if _, ok := s.types[now.channels[name].Type].(signer); ok {
 			able = append(able, name)
 		}
 	}
@@ -137,7 +111,7 @@ func (s *Service) testToken(ctx context.Context, name, app, user string, life ti
 	if err != nil {
 		return "", err
 	}
-	t, ok := s.types[c.Type].(tester)
+	t, ok := s.types[c.Type].(signer)
 	if !ok {
 		return "", fault.Field("channel", "channels of type %q do not use tokens", c.Type)
 	}

@@ -33,6 +33,9 @@ func (c storedChannel) describe() string {
 	// the description is still worth showing.
 	_ = json.Unmarshal(c.Settings, &view)
 	view["type"], view["assistant"] = c.Type, c.Assistant
+	if c.AssistantVersion > 0 {
+		view["assistant_version"] = c.AssistantVersion
+	}
 	if c.Disabled {
 		view["disabled"] = true
 	}

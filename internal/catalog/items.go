@@ -4,14 +4,30 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"time"
 
 	"parley/internal/chat"
 	"parley/internal/store"
 )
 
-// assistantBody is how an assistant is stored. Fields stand in the order of
-// their keys, so that equal assistants are equal bytes.
+// itemDraft is the kind of item that holds the draft of the assistant of the
+// same name. It goes when the draft is published.
+const itemDraft store.ItemKind = "draft"
+
+// assistantBody is how an assistant is stored, and its draft. Fields stand in
+// the order of their keys, so that equal assistants are equal bytes.
+//
+// Rows are only ever added: putting an older version in force again stores its
+// body once more with As. Such a row is no version of its own.
 type assistantBody struct {
+	// As is the version whose definition this is, when another row brought it.
+	As int64 `json:"as,omitempty"`
+	// Aside marks a version that was stored for single channels: by this row
+	// it never was in force for everybody.
+	Aside bool `json:"aside,omitempty"`
+	// Back marks a row that a roll-back stored.
+	Back       bool   `json:"back,omitempty"`
 	Definition string `json:"definition"`
 	Demo       bool   `json:"demo,omitempty"`
 	File       string `json:"file,omitempty"`
@@ -20,10 +36,15 @@ type assistantBody struct {
 
 // channelBody is how a channel is stored, in the order of its keys too.
 type channelBody struct {
-	Assistant string         `json:"assistant"`
-	Demo      bool           `json:"demo,omitempty"`
-	Disabled  bool           `json:"disabled,omitempty"`
-	ID        chat.ChannelID `json:"id"`
+	Assistant string `json:"assistant"`
+	// AssistantBack marks a pin that a roll-back set or took away.
+	AssistantBack bool `json:"assistant_back,omitempty"`
+	// AssistantVersion pins the channel to one version; 0 follows the version
+	// that is in force for everybody.
+	AssistantVersion int64          `json:"assistant_version,omitempty"`
+	Demo             bool           `json:"demo,omitempty"`
+	Disabled         bool           `json:"disabled,omitempty"`
+	ID               chat.ChannelID `json:"id"`
 	// Secrets are the driver's ids of the sealed values the channel holds,
 	// sorted: what has to be fetched for it, and deleted with it.
 	Secrets  []string        `json:"secrets,omitempty"`
@@ -37,11 +58,28 @@ func secretID(id chat.ChannelID, own string) string {
 	return "channel/" + string(id) + "/" + own
 }
 
-// storedAssistant is an assistant in force, as the store has it.
+// same reports whether two bodies are the same assistant. The file's name is
+// only for people: moving a file makes no new version.
+func (b assistantBody) same(o assistantBody) bool {
+	return b.Definition == o.Definition && b.Kind == o.Kind && b.Demo == o.Demo
+}
+
+// storedAssistant is an assistant in force, or a draft, as the store has it.
 type storedAssistant struct {
 	assistantBody
+	// version is the one that owners and episodes know; of a draft it says
+	// nothing.
 	version int64
-	raw     []byte
+	created time.Time
+}
+
+func decodeAssistant(item store.Item) (storedAssistant, error) {
+	a := storedAssistant{version: item.Version, created: item.CreatedAt}
+	err := json.Unmarshal(item.Body, &a.assistantBody)
+	if a.As > 0 {
+		a.version = a.As
+	}
+	return a, err
 }
 
 // storedChannel is a channel in force, as the store has it.
@@ -64,9 +102,20 @@ func (c storedChannel) secretIDs() []string {
 type contents struct {
 	revision   int64
 	assistants map[string]storedAssistant
+	drafts     map[string]storedAssistant
 	channels   map[string]storedChannel
+	// pinned are the versions that channels are pinned to, where they are not
+	// in force for everybody; see readPinned.
+	pinned map[versionKey]storedAssistant
 	// unread are items whose body this binary cannot read, by kind and name.
 	unread map[string]error
+}
+
+// assistantNames are the assistants there are, in force or only drafted.
+func (c contents) assistantNames() []string {
+	all := slices.Concat(keys(c.assistants), keys(c.drafts))
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // newContents decodes items. Kinds of item that this binary does not know are
@@ -75,6 +124,8 @@ func newContents(items []store.Item, revision int64) contents {
 	all := contents{
 		revision:   revision,
 		assistants: map[string]storedAssistant{},
+		drafts:     map[string]storedAssistant{},
+		pinned:     map[versionKey]storedAssistant{},
 		channels:   map[string]storedChannel{},
 		unread:     map[string]error{},
 	}
@@ -85,9 +136,14 @@ func newContents(items []store.Item, revision int64) contents {
 		var err error
 		switch item.Kind {
 		case store.ItemAssistant:
-			a := storedAssistant{version: item.Version, raw: item.Body}
-			if err = json.Unmarshal(item.Body, &a.assistantBody); err == nil {
+			var a storedAssistant
+			if a, err = decodeAssistant(item); err == nil {
 				all.assistants[item.Name] = a
+			}
+		case itemDraft:
+			var a storedAssistant
+			if a, err = decodeAssistant(item); err == nil {
+				all.drafts[item.Name] = a
 			}
 		case store.ItemChannel:
 			c := storedChannel{version: item.Version, raw: item.Body}

@@ -32,6 +32,8 @@ type plan struct {
 	demoRemoved bool
 	// demo marks everything the plan puts as part of the demo.
 	demo bool
+	// draft stores assistants as drafts and lets no channel change.
+	draft bool
 }
 
 func newPlan(s *Service, now contents) *plan {
@@ -91,26 +93,33 @@ func (p *plan) assistants(m Manifest) {
 }
 
 func (p *plan) putAssistant(name string, body assistantBody) {
+	if p.draft {
+		p.putDraft(name, body)
+		return
+	}
+	old, had := p.now.assistants[name]
+	change := Change{Kind: store.ItemAssistant, Name: name, Action: Create}
+	if had && old.same(body) {
+		p.unchanged(change.Kind, name, old.version)
+		return
+	}
 	raw, err := encodeBody(body)
 	if err != nil {
 		p.refuse("assistants."+name, "the definition cannot be stored: it is not text")
 		return
 	}
-	old, had := p.now.assistants[name]
-	p.nextAssistants[name] = storedAssistant{assistantBody: body, version: old.version, raw: raw}
-	change := Change{Kind: store.ItemAssistant, Name: name, Action: Create}
-	switch {
-	case had && bytes.Equal(old.raw, raw):
-		change.Action, change.Version = Unchanged, old.version
-		p.changes = append(p.changes, change)
-		return
-	case had:
+	next := storedAssistant{assistantBody: body}
+	p.nextAssistants[name] = next
+	if had {
 		change.Action = Update
-		change.Diff = diffText(old.describe(), p.nextAssistants[name].describe())
-	default:
-		change.Diff = diffText("", p.nextAssistants[name].describe())
+		change.Diff = diffText(old.describe(), next.describe())
+	} else {
+		change.Diff = diffText("", next.describe())
 	}
 	p.put(change, raw)
+	if draft, has := p.now.drafts[name]; has && draft.same(body) {
+		p.removeDraft(name)
+	}
 }
 
 // channels settles every wanted channel and notes those that differ. Its error
@@ -139,7 +148,7 @@ func (p *plan) channel(ctx context.Context, name string, m Manifest) error {
 	}
 	old, had := p.now.channels[name]
 	if had && old.Type != spec.Type {
-		p.refuse(path+".type", "cannot change from %s to %s; delete the channel first (parley channel delete %s) or use another name",
+		p.refuse(path+".type", "cannot change from %s to %s; delete the channel first (parley channel delete %s --yes) or use another name",
 			old.Type, spec.Type, name)
 		return nil
 	}
@@ -162,7 +171,7 @@ func (p *plan) channel(ctx context.Context, name string, m Manifest) error {
 	}
 	if had && settled.ID != old.ID {
 		p.refuse(path, "its id would change from %s to %s, and with it all conversations would be cut off; "+
-			"delete the channel first (parley channel delete %s) or use another name", old.ID, settled.ID, name)
+			"delete the channel first (parley channel delete %s --yes) or use another name", old.ID, settled.ID, name)
 		return nil
 	}
 	return p.putChannel(ctx, name, spec, settled)
@@ -174,9 +183,12 @@ func (p *plan) checkAssistant(path, name string, m Manifest) {
 	for _, known := range slices.Concat(keys(p.nextAssistants), keys(m.Assistants)) {
 		there[known] = true
 	}
+	_, drafted := p.now.drafts[name]
 	switch {
 	case name == "":
 		p.refuse(path+".assistant", "is missing; say which assistant answers here")
+	case !there[name] && drafted:
+		p.refuse(path+".assistant", "assistant %q is only a draft; publish it first (parley assistant publish %s)", name, name)
 	case !there[name]:
 		p.refuse(path+".assistant", "%s", notKnown("assistant", name, keys(there)))
 	}
@@ -188,6 +200,10 @@ func (p *plan) putChannel(ctx context.Context, name string, spec ChannelSpec, se
 	body := channelBody{
 		Assistant: spec.Assistant, Disabled: spec.Disabled, ID: settled.ID,
 		Settings: settled.Body, Type: spec.Type, Demo: p.demo,
+	}
+	if had && old.Assistant == spec.Assistant {
+		// A manifest says nothing about versions: a pin stays.
+		body.AssistantVersion, body.AssistantBack = old.AssistantVersion, old.AssistantBack
 	}
 	secrets, notes, err := p.secrets(ctx, settled, old.Secrets)
 	if err != nil {
@@ -302,10 +318,27 @@ func (p *plan) put(change Change, raw []byte) {
 	})
 }
 
+// putBody notes a change to an item with a body of ours.
+func (p *plan) putBody(change Change, body any) error {
+	raw, err := encodeBody(body)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", change.Kind, change.Name, err)
+	}
+	p.put(change, raw)
+	return nil
+}
+
+func (p *plan) unchanged(kind store.ItemKind, name string, version int64) {
+	p.changes = append(p.changes, Change{Action: Unchanged, Kind: kind, Name: name, Version: version})
+}
+
 func (p *plan) removeAssistant(name string) {
 	old := p.nextAssistants[name]
 	delete(p.nextAssistants, name)
 	p.put(Change{Action: Remove, Kind: store.ItemAssistant, Name: name, Diff: diffText(old.describe(), "")}, []byte("{}"))
+	if _, has := p.now.drafts[name]; has {
+		p.removeDraft(name)
+	}
 }
 
 func (p *plan) removeChannel(name string) {
@@ -332,7 +365,7 @@ func (p *plan) result(revision int64, versions []int64, dry bool) Result {
 			continue
 		}
 		for j := range r.Changes {
-			if c := &r.Changes[j]; c.Kind == item.Kind && c.Name == item.Name && c.Action != Unchanged {
+			if c := &r.Changes[j]; c.Kind == item.Kind && c.Name == item.Name && c.Action != Unchanged && c.Version == 0 && c.Kind != itemDraft {
 				c.Version = versions[i]
 			}
 		}

@@ -67,9 +67,12 @@ type Channel struct {
 	ID        chat.ChannelID `json:"id"`
 	Type      string         `json:"type"`
 	Assistant string         `json:"assistant"`
-	Disabled  bool           `json:"disabled,omitempty"`
-	Demo      bool           `json:"demo,omitempty"`
-	Version   int64          `json:"version"`
+	// AssistantVersion is what the channel is pinned to; 0 follows the version
+	// that is in force for everybody.
+	AssistantVersion int64 `json:"assistant_version,omitempty"`
+	Disabled         bool  `json:"disabled,omitempty"`
+	Demo             bool  `json:"demo,omitempty"`
+	Version          int64 `json:"version"`
 }
 
 // Status tells how fresh the published state is.
@@ -92,7 +95,18 @@ type state struct {
 	// partial is set when items were left out.
 	partial    bool
 	assistants map[string]compiled
-	channels   map[chat.ChannelID]Channel
+	// pinned are versions that only single channels use.
+	pinned   map[versionKey]compiled
+	channels map[chat.ChannelID]Channel
+}
+
+// at finds a version that is in force, for everybody or for some channel.
+func (s *state) at(name string, version int64) (compiled, bool) {
+	if got, ok := s.assistants[name]; ok && got.version == version {
+		return got, true
+	}
+	got, ok := s.pinned[versionKey{name, version}]
+	return got, ok
 }
 
 // compiled is an assistant with its version.
@@ -190,6 +204,11 @@ func (p *Published) Refresh(ctx context.Context) error {
 		return fmt.Errorf("read catalog: %w", err)
 	}
 	from := newContents(items, revision)
+	if err := from.readPinned(ctx, p.store); err != nil {
+		p.note(Status{Revision: old.Revision, Stored: revision, Since: old.Since,
+			Problem: "the versions that channels are pinned to cannot be read: " + fault.Message(err)}, err)
+		return fmt.Errorf("read pinned versions: %w", err)
+	}
 	secrets, err := from.readSecrets(ctx, p.store)
 	if err != nil {
 		p.note(Status{Revision: old.Revision, Stored: revision, Since: old.Since,
@@ -220,7 +239,7 @@ func (p *Published) Refresh(ctx context.Context) error {
 // it names.
 func (p *Published) putInForce(b *build) {
 	before := p.state.Load()
-	p.older.keep(before.assistants, b.next.assistants)
+	p.older.keep(before, b.next)
 	p.state.Store(b.next)
 	for _, apply := range b.apply {
 		apply()
@@ -239,7 +258,8 @@ func (p *Published) Status() *Status { return p.status.Load() }
 // Revision is the one in force.
 func (p *Published) Revision() int64 { return p.state.Load().revision }
 
-// ForChannel returns what answers new episodes of a channel. An unknown
+// ForChannel returns what answers new episodes of a channel: the version it is
+// pinned to, or else the one that is in force for everybody. An unknown
 // channel is fault.NotFound; one whose assistant could not be built is
 // fault.Unavailable.
 func (p *Published) ForChannel(id chat.ChannelID) (name string, version int64, a assistant.Assistant, err error) {
@@ -249,6 +269,9 @@ func (p *Published) ForChannel(id chat.ChannelID) (name string, version int64, a
 		return "", 0, nil, fault.New(fault.NotFound, "there is no channel %q", string(id))
 	}
 	got, ok := s.assistants[c.Assistant]
+	if c.AssistantVersion > 0 {
+		got, ok = s.at(c.Assistant, c.AssistantVersion)
+	}
 	if !ok {
 		return "", 0, nil, fault.New(fault.Unavailable, "assistant %q of channel %q cannot be used now", c.Assistant, c.Name)
 	}
@@ -258,7 +281,7 @@ func (p *Published) ForChannel(id chat.ChannelID) (name string, version int64, a
 // At returns one version of an assistant, for episodes that began with it. An
 // older one is read and compiled once and then kept.
 func (p *Published) At(ctx context.Context, name string, version int64) (assistant.Assistant, error) {
-	if got, ok := p.state.Load().assistants[name]; ok && got.version == version {
+	if got, ok := p.state.Load().at(name, version); ok {
 		return got.instance, nil
 	}
 	if a, ok := p.older.get(name, version); ok {

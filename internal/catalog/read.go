@@ -41,7 +41,18 @@ func Read(env Environment, paths ...string) (*Reading, error) {
 	if err := r.problems.asError(); err != nil {
 		return nil, r.out.Redacted(err)
 	}
+	r.out.dropDefinitions()
 	return r.out, nil
+}
+
+// dropDefinitions takes the files that an assistant names off the skipped ones:
+// whatever they are called, they were not overlooked.
+func (r *Reading) dropDefinitions() {
+	named := map[string]bool{}
+	for _, a := range r.Manifest.Assistants {
+		named[filepath.Clean(a.Path)] = true
+	}
+	r.Skipped = slices.DeleteFunc(r.Skipped, func(path string) bool { return named[filepath.Clean(path)] })
 }
 
 // Locate adds positions to problems that only name a field. A problem deep in
@@ -264,7 +275,7 @@ func (r *reader) channel(name, path string, f field) {
 	spec := ChannelSpec{}
 	typ := f.value.get("type")
 	if typ == nil {
-		r.refuse(f.at, path+".type", "is missing; say type: rtm")
+		r.refuse(f.at, path+".type", "is missing; say which, such as type: rtm")
 	} else {
 		spec.Type, _ = r.text(*typ, path+".type")
 	}

@@ -193,6 +193,31 @@ channels:
 	}
 }
 
+// A folder is read whole: *.yml too, in order of names, and a definition is not
+// taken for a catalog that was overlooked, whatever it is called.
+func TestReadFolder(t *testing.T) {
+	f := folder{files: map[string]string{
+		"conf/b.yml":          "channels: { shop: { type: rtm, assistant: desk } }\n",
+		"conf/a.yaml":         "assistants: { desk: { kind: flow, definition: ./desk.yaml } }\n",
+		"conf/desk.yaml":      "flow: 1\n",
+		"conf/other.yaml":     "listen: x\n",
+		"conf/x.flow.yml":     "assistants: [not a catalog]\n",
+		"conf/.hidden.yaml":   "assistants: [not a catalog]\n",
+		"conf/notes.txt":      "assistants: [not a catalog]\n",
+		"conf/deep/more.yaml": "assistants: [not read]\n",
+	}}
+	got, err := catalog.Read(f, "conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, c := got.Manifest.Assistants["desk"], got.Manifest.Channels["shop"]; a.Path != "conf/desk.yaml" || a.Definition != "flow: 1\n" || c.Assistant != "desk" {
+		t.Errorf("read %+v", got.Manifest)
+	}
+	if diff := cmp.Diff([]string{"conf/other.yaml"}, got.Skipped); diff != "" {
+		t.Errorf("skipped (-want +got):\n%s", diff)
+	}
+}
+
 // FuzzRead finds files that make reading fall over, or say something it was
 // told to hide.
 func FuzzRead(f *testing.F) {

@@ -90,6 +90,9 @@ func byName[T interface{ Name() string }](all []T) (map[string]T, error) {
 type ApplyOptions struct {
 	// DryRun checks everything and stores nothing.
 	DryRun bool
+	// Draft stores assistants as drafts, which answer nobody until they are
+	// published. Channels of the manifest must be in place as they are.
+	Draft bool
 	// Actor is recorded with the change: an id, never a secret.
 	Actor string
 }
@@ -156,10 +159,15 @@ func (r Result) Changed() bool {
 // again changes nothing. Items the manifest does not name are left alone,
 // except for the demo, which goes when the first real app comes.
 func (s *Service) Apply(ctx context.Context, m Manifest, o ApplyOptions) (Result, error) {
-	result, err := s.applyOnce(ctx, m, o)
+	return twice(func() (Result, error) { return s.applyOnce(ctx, m, o) })
+}
+
+// twice does a change once more when it was refused with a conflict: somebody
+// else may have stored a revision since we read. A real reason shows again.
+func twice[R any](change func() (R, error)) (R, error) {
+	result, err := change()
 	if fault.Is(err, fault.Conflict) {
-		// Somebody else stored a revision since we read: once more on top of it.
-		result, err = s.applyOnce(ctx, m, o)
+		result, err = change()
 	}
 	return result, err
 }
@@ -170,18 +178,26 @@ func (s *Service) applyOnce(ctx context.Context, m Manifest, o ApplyOptions) (Re
 		return Result{}, err
 	}
 	p := newPlan(s, now)
+	p.draft = o.Draft
 	p.assistants(m)
 	if err := p.channels(ctx, m); err != nil {
 		return Result{}, err
+	}
+	if o.Draft {
+		p.onlyDrafts()
 	}
 	if err := p.failure(); err != nil {
 		return Result{}, err
 	}
 	p.retireDemo()
+	note := "apply"
+	if o.Draft {
+		note = "apply drafts"
+	}
 	if o.DryRun {
 		return p.result(now.revision, nil, true), nil
 	}
-	return s.commit(ctx, p, o.Actor, "apply")
+	return s.commit(ctx, p, o.Actor, note)
 }
 
 // commit stores a plan and puts it in force on this node.
@@ -224,12 +240,7 @@ func (s *Service) load(ctx context.Context) (contents, error) {
 // with a fault.Conflict that names the channel; an unknown name is
 // fault.NotFound. Versions stay for the conversations that use them.
 func (s *Service) Delete(ctx context.Context, kind store.ItemKind, name, actor string) (Result, error) {
-	result, err := s.deleteOnce(ctx, kind, name, actor)
-	if fault.Is(err, fault.Conflict) {
-		// Either a change in between, or a real reason that will show again.
-		result, err = s.deleteOnce(ctx, kind, name, actor)
-	}
-	return result, err
+	return twice(func() (Result, error) { return s.deleteOnce(ctx, kind, name, actor) })
 }
 
 func (s *Service) deleteOnce(ctx context.Context, kind store.ItemKind, name, actor string) (Result, error) {
@@ -241,7 +252,11 @@ func (s *Service) deleteOnce(ctx context.Context, kind store.ItemKind, name, act
 	switch kind {
 	case store.ItemAssistant:
 		if _, ok := now.assistants[name]; !ok {
-			return Result{}, unknownName("assistant", name, keys(now.assistants))
+			if _, drafted := now.drafts[name]; !drafted {
+				return Result{}, unknownName("assistant", name, now.assistantNames())
+			}
+			p.removeDraft(name)
+			break
 		}
 		if users := usersOf(now.channels, name); len(users) > 0 {
 			return Result{}, fault.New(fault.Conflict,

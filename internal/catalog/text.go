@@ -85,3 +85,10 @@ func prefixed(id chat.ChannelID, own []string) []string {
 	}
 	return ids
 }
+
+// unique sorts names and drops repeats.
+func unique(names []string) []string {
+	sorted := slices.Clone(names)
+	slices.Sort(sorted)
+	return slices.Compact(sorted)
+}

@@ -47,14 +47,18 @@ func (v *versions) put(name string, version int64, a assistant.Assistant) {
 }
 
 // keep takes what goes out of force: its episodes are still open.
-func (v *versions) keep(before, after map[string]compiled) {
+func (v *versions) keep(before, after *state) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for name, c := range before {
-		if next, ok := after[name]; ok && next.version == c.version {
-			continue
+	for name, c := range before.assistants {
+		if _, still := after.at(name, c.version); !still {
+			v.putLocked(versionKey{name, c.version}, c.instance)
 		}
-		v.putLocked(versionKey{name, c.version}, c.instance)
+	}
+	for key, c := range before.pinned {
+		if _, still := after.at(key.name, key.version); !still {
+			v.putLocked(key, c.instance)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 type applyCmd struct {
 	File   []string `short:"f" required:"" placeholder:"FILE" sep:"none" help:"Catalog file, or a folder of them. May be given more than once."`
+	Draft  bool     `help:"Store assistants as drafts, which answer nobody until they are published. Channels in the files must be in place as they are."`
 	DryRun bool     `help:"Check everything, show what would change, and change nothing."`
 }
 
@@ -22,13 +23,8 @@ func (c *applyCmd) Run(r *run) error {
 	for _, file := range read.Skipped {
 		r.note("skipped %s: it holds no assistants and no channels", file)
 	}
-	server, _, err := r.connect()
-	if err != nil {
-		return err
-	}
-	defer server.close()
-	result, err := call[catalog.Result](r.ctx, server, http.MethodPost, "/apply", nil,
-		adminapi.ApplyRequest{Manifest: read.Manifest, DryRun: c.DryRun})
+	result, err := ask[catalog.Result](r, http.MethodPost, "/apply", nil,
+		adminapi.ApplyRequest{Manifest: read.Manifest, DryRun: c.DryRun, Draft: c.Draft})
 	if err != nil {
 		return located(read, err)
 	}
@@ -42,11 +38,17 @@ func (c *applyCmd) Run(r *run) error {
 
 // located gives the server's problems their places in the files.
 func located(read *catalog.Reading, err error) error {
-	var found catalog.Problems
-	if !errors.As(err, &found) {
+	found, ok := problemsOf(err)
+	if !ok {
 		return err
 	}
 	return read.Redacted(read.Locate(found))
+}
+
+func problemsOf(err error) (catalog.Problems, bool) {
+	var found catalog.Problems
+	ok := errors.As(err, &found)
+	return found, ok
 }
 
 func (r *run) showResult(result catalog.Result) {

@@ -11,21 +11,20 @@ import (
 )
 
 type channelCmd struct {
-	List   channelListCmd   `cmd:"" help:"List channels."`
-	Show   channelShowCmd   `cmd:"" help:"Show a channel: what to paste where, and its settings."`
-	Delete channelDeleteCmd `cmd:"" help:"Delete a channel and its secrets. Conversations stay."`
+	List    channelListCmd    `cmd:"" help:"List channels."`
+	Show    channelShowCmd    `cmd:"" help:"Show a channel: what to paste where, and its settings."`
+	Add     channelAddCmd     `cmd:"" help:"Add a channel: asks for what is missing, tests it, and stores it when nothing fails."`
+	Test    channelTestCmd    `cmd:"" help:"Test a channel and say what to mend. Changes nothing."`
+	Disable channelDisableCmd `cmd:"" help:"Take a channel out of service. Settings, secrets and conversations stay."`
+	Enable  channelEnableCmd  `cmd:"" help:"Put a channel back in service."`
+	Delete  channelDeleteCmd  `cmd:"" help:"Delete a channel and its secrets. Conversations stay."`
 }
 
 type channelListCmd struct{}
 
 // Run lists channels.
 func (*channelListCmd) Run(r *run) error {
-	server, _, err := r.connect()
-	if err != nil {
-		return err
-	}
-	defer server.close()
-	list, err := call[adminapi.ChannelList](r.ctx, server, http.MethodGet, "/channels", nil, nil)
+	list, err := ask[adminapi.ChannelList](r, http.MethodGet, "/channels", nil, nil)
 	if err != nil {
 		return err
 	}
@@ -46,6 +45,9 @@ func channelNotes(c catalog.Channel) string {
 	if c.Demo {
 		notes = append(notes, "demo")
 	}
+	if c.AssistantVersion > 0 {
+		notes = append(notes, "stays with version "+number(c.AssistantVersion))
+	}
 	return strings.Join(notes, ", ")
 }
 
@@ -55,31 +57,28 @@ type channelShowCmd struct {
 
 // Run shows a channel.
 func (c *channelShowCmd) Run(r *run) error {
-	server, _, err := r.connect()
+	d, err := ask[catalog.ChannelDetails](r, http.MethodGet, "/channels"+pathOf(c.Name), nil, nil)
 	if err != nil {
 		return err
 	}
-	defer server.close()
-	d, err := call[catalog.ChannelDetails](r.ctx, server, http.MethodGet, "/channels"+pathOf(c.Name), nil, nil)
-	if err != nil {
-		return err
-	}
-	return r.answer(d, func() {
-		r.table(nil, [][]string{
-			{"name", d.Name}, {"type", d.Type}, {"assistant", d.Assistant},
-			{"version", number(d.Version)}, {"notes", orDash(channelNotes(d.Channel))},
-		})
-		if len(d.Paste) > 0 {
-			r.say("\nPaste into your client:")
-			rows := make([][]string, len(d.Paste))
-			for i, p := range d.Paste {
-				rows[i] = []string{"  " + p.Label, p.Value}
-			}
-			r.table(nil, rows)
-		}
-		r.say("\nSettings (secrets are never shown again):")
-		r.say("%s", indent(settingsText(d)))
+	return r.answer(d, func() { r.showChannel(d) })
+}
+
+func (r *run) showChannel(d catalog.ChannelDetails) {
+	r.table(nil, [][]string{
+		{"name", d.Name}, {"type", d.Type}, {"assistant", d.Assistant},
+		{"version", number(d.Version)}, {"notes", orDash(channelNotes(d.Channel))},
 	})
+	if len(d.Paste) > 0 {
+		r.say("\nPaste into your client:")
+		rows := make([][]string, len(d.Paste))
+		for i, p := range d.Paste {
+			rows[i] = []string{"  " + p.Label, p.Value}
+		}
+		r.table(nil, rows)
+	}
+	r.say("\nSettings (secrets are never shown again):")
+	r.say("%s", indent(settingsText(d)))
 }
 
 // settingsText is the settings as an owner would write them.
@@ -96,58 +95,4 @@ func settingsText(d catalog.ChannelDetails) string {
 		return string(d.Settings)
 	}
 	return strings.TrimRight(b.String(), "\n")
-}
-
-type channelDeleteCmd struct {
-	Name string `arg:"" help:"The channel's name."`
-}
-
-// Run deletes a channel.
-func (c *channelDeleteCmd) Run(r *run) error { return r.remove("/channels" + pathOf(c.Name)) }
-
-type assistantCmd struct {
-	List   assistantListCmd   `cmd:"" help:"List assistants."`
-	Delete assistantDeleteCmd `cmd:"" help:"Delete an assistant that no channel uses."`
-}
-
-type assistantListCmd struct{}
-
-// Run lists assistants.
-func (*assistantListCmd) Run(r *run) error {
-	server, _, err := r.connect()
-	if err != nil {
-		return err
-	}
-	defer server.close()
-	list, err := call[adminapi.AssistantList](r.ctx, server, http.MethodGet, "/assistants", nil, nil)
-	if err != nil {
-		return err
-	}
-	return r.answer(list, func() {
-		rows := make([][]string, len(list.Assistants))
-		for i, a := range list.Assistants {
-			rows[i] = []string{a.Name, a.Kind, number(a.Version), orDash(strings.Join(a.UsedBy, ", "))}
-		}
-		r.table([]string{"NAME", "KIND", "VERSION", "ANSWERS ON"}, rows)
-	})
-}
-
-type assistantDeleteCmd struct {
-	Name string `arg:"" help:"The assistant's name."`
-}
-
-// Run deletes an assistant.
-func (c *assistantDeleteCmd) Run(r *run) error { return r.remove("/assistants" + pathOf(c.Name)) }
-
-func (r *run) remove(path string) error {
-	server, _, err := r.connect()
-	if err != nil {
-		return err
-	}
-	defer server.close()
-	result, err := call[catalog.Result](r.ctx, server, http.MethodDelete, path, nil, nil)
-	if err != nil {
-		return err
-	}
-	return r.answer(result, func() { r.showResult(result) })
 }

@@ -15,19 +15,37 @@ import (
 	"parley/internal/adminapi"
 	"parley/internal/config"
 	"parley/internal/fault"
+	"parley/internal/secret"
 )
 
-// client talks to the admin API: through the socket, or to handlers in this
-// process.
+// client talks to the admin API: through the socket, to handlers in this
+// process, or over the network.
 type client struct {
 	http *http.Client
+	// base is the address of the server, without a path of the API.
+	base string
+	// remote is base for a server elsewhere, else empty.
+	remote string
+	// token is shown to a server elsewhere.
+	token secret.Text
 	// online is set when a server answers.
 	online bool
 	close  func() error
 }
 
-// connect reaches the data: through its server if one runs, else directly.
+// localBase stands for a server that has no address.
+const localBase = "http://parley"
+
+// connect reaches the data: at the server that --url names, through the server
+// of the data folder if one runs, else directly. The settings are this machine's
+// and empty with --url.
 func (r *run) connect() (*client, config.Settings, error) {
+	if address, err := r.remote(); err != nil || address != "" {
+		if err != nil {
+			return nil, config.Settings{}, err
+		}
+		return r.reach(address)
+	}
 	s, err := r.settings()
 	if err != nil {
 		return nil, s, err
@@ -47,14 +65,14 @@ func (r *run) connect() (*client, config.Settings, error) {
 	if err != nil {
 		return nil, s, err
 	}
-	return &client{http: &http.Client{Transport: inProcess{handler}}, close: closer}, s, nil
+	return &client{base: localBase, http: &http.Client{Transport: inProcess{handler}}, close: closer}, s, nil
 }
 
 func overSocket(dir string) *client {
 	transport := &http.Transport{
 		DialContext: func(context.Context, string, string) (net.Conn, error) { return adminapi.Dial(dir) },
 	}
-	return &client{http: &http.Client{Transport: transport}, online: true, close: func() error {
+	return &client{base: localBase, http: &http.Client{Transport: transport}, online: true, close: func() error {
 		transport.CloseIdleConnections()
 		return nil
 	}}
@@ -124,7 +142,7 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 		}
 		content = bytes.NewReader(b)
 	}
-	address := "http://parley" + adminapi.Prefix + path
+	address := c.base + adminapi.Prefix + path
 	if len(query) > 0 {
 		address += "?" + query.Encode()
 	}
@@ -135,10 +153,16 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if !c.token.IsZero() {
+		req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		if c.remote != "" {
+			return nil, fault.Wrap(err, fault.Unavailable, "the server at %s could not be asked, or went away; see whether the command took effect before you repeat it", c.remote)
 		}
 		return nil, fault.Wrap(err, fault.Unavailable, "the server went away; see whether the command took effect before you repeat it")
 	}
@@ -153,6 +177,9 @@ func failureOf(resp *http.Response) error {
 	var f adminapi.Failure
 	const most = 16 << 20
 	if err := json.NewDecoder(io.LimitReader(resp.Body, most)).Decode(&f); err != nil || f.Detail == "" {
+		if to := resp.Header.Get("Location"); to != "" && resp.StatusCode < http.StatusBadRequest {
+			return fault.New(fault.Invalid, "the server answered %s and points to %s; is the address right?", resp.Status, clean(to))
+		}
 		return fault.New(fault.Internal, "the server answered %s; is it another version?", resp.Status)
 	}
 	return &f

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"parley/internal/adminapi"
+	"parley/internal/adminapi/adminapitest"
 	"parley/internal/assistant"
 	"parley/internal/assistant/flow"
 	"parley/internal/catalog"
@@ -27,6 +28,7 @@ import (
 type data struct {
 	service *catalog.Service
 	talk    talk
+	tokens  *adminapitest.Tokens
 	// backups are the folders that were asked for.
 	backups []string
 }
@@ -39,16 +41,20 @@ func newData() (*data, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &data{service: service, talk: newTalk()}, nil
+	return &data{service: service, talk: newTalk(), tokens: &adminapitest.Tokens{}}, nil
 }
 
 // handler is the admin API of the data.
 func (d *data) handler(s config.Settings, tracer adminapi.Tracer, stopping <-chan struct{}) http.Handler {
-	return adminapi.New(adminapi.Services{
-		Catalog: d.service, Conversations: d.talk, Tracer: tracer, Backup: d,
+	return adminapi.New(d.services(s, tracer, stopping))
+}
+
+func (d *data) services(s config.Settings, tracer adminapi.Tracer, stopping <-chan struct{}) adminapi.Services {
+	return adminapi.Services{
+		Catalog: d.service, Conversations: d.talk, Deliveries: newPost(), Tracer: tracer, Backup: d, Tokens: d.tokens,
 		Doctor: checks{doctor.New(doctor.Options{Settings: s, Database: d, Catalog: d.service})},
 		Build:  adminapi.Build{Version: "test"}, PublicURL: "https://chat.example.com", Log: slog.New(slog.DiscardHandler), Stopping: stopping,
-	})
+	}
 }
 
 func (d *data) Backup(_ context.Context, dir string) error {

@@ -97,14 +97,16 @@ func TestCommandsUseTheRunningServer(t *testing.T) {
 		{[]string{"apply", "-f", file}, 0, "nothing to change; revision 1 is in place"},
 		{[]string{"channel", "list"}, 0, "site  rtm   desk       st-1"},
 		{[]string{"channel", "show", "site"}, 0, "base URL  https://chat.example.com"},
-		{[]string{"assistant", "list"}, 0, "desk  flow  1        site"},
+		{[]string{"assistant", "list"}, 0, "desk  flow  1        -      site        -"},
 		{[]string{"jwt", "--user", "ann"}, 0, "token of cs-1 for ann"},
 		{[]string{"conversation", "list"}, 0, "cv-1  site     ann (Ann)"},
 		{[]string{"doctor"}, 1, "a server runs with the data folder"},
 		{[]string{"backup", filepath.Join(dir, "copy")}, 0, "wrote " + filepath.Join(dir, "copy")},
 		{[]string{"assistant", "delete", "desk"}, 1, `in use by channel "site"`},
 		{[]string{"restore", dir}, 1, "stop it"},
-		{[]string{"channel", "delete", "site"}, 0, "delete    channel site"},
+		{[]string{"channel", "delete", "site"}, 2, "--yes"},
+		{[]string{"channel", "test", "site"}, 0, "the bot Desk answers"},
+		{[]string{"channel", "delete", "site", "--yes"}, 0, "delete    channel site"},
 		{[]string{"assistant", "delete", "desk"}, 0, "delete    assistant desk"},
 	}
 	for _, step := range steps {

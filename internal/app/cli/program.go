@@ -51,6 +51,9 @@ type Program struct {
 	Stderr  io.Writer
 	// Host is where catalogs are read.
 	Host catalog.Environment
+	// Terminal is where questions are asked; nil means the one this process
+	// has, if any.
+	Terminal Terminal
 	// Environ is the environment of the process, as os.Environ gives it.
 	Environ []string
 }
@@ -61,16 +64,21 @@ type grammar struct {
 	Config   string `placeholder:"FILE" help:"File with process settings, such as server.yaml (PARLEY_CONFIG)."`
 	Database string `placeholder:"URL" help:"PostgreSQL address (PARLEY_DATABASE; default SQLite in the data folder)."`
 	KeyFile  string `placeholder:"FILE" help:"File with the keys that seal secrets (PARLEY_KEY_FILE; default the file key in the data folder)."`
+	URL      string `name:"url" placeholder:"URL" help:"A server elsewhere, such as https://chat.example.com, instead of a data folder (PARLEY_URL)."`
+	Token    string `placeholder:"@FILE" help:"File with the API token for --url; the token itself may be in PARLEY_TOKEN."`
 	JSON     bool   `name:"json" help:"Answer in JSON, for scripts."`
 
 	Serve        serveCmd        `cmd:"" help:"Run the server."`
 	Apply        applyCmd        `cmd:"" help:"Put channels and assistants in place from catalog files."`
-	Channel      channelCmd      `cmd:"" help:"Show and delete channels."`
-	Assistant    assistantCmd    `cmd:"" help:"Show and delete assistants."`
+	Channel      channelCmd      `cmd:"" help:"Add, show, test, switch off and delete channels."`
+	Assistant    assistantCmd    `cmd:"" help:"Show, publish, roll back and delete assistants."`
+	Catalog      catalogCmd      `cmd:"" help:"Write down what is in place."`
 	Conversation conversationCmd `cmd:"" help:"Read conversations."`
 	Turn         turnCmd         `cmd:"" help:"Read the answers owed, and those given up."`
+	Delivery     deliveryCmd     `cmd:"" help:"See what is on its way to far sides, and mend it."`
 	Tail         tailCmd         `cmd:"" help:"Watch what goes over one person's connections."`
 	JWT          jwtCmd          `cmd:"" name:"jwt" help:"Sign a token to try a channel with."`
+	APIToken     tokenCmd        `cmd:"" name:"token" help:"Make, show and revoke API tokens, for programs that use the admin API."`
 	Flow         flowCmd         `cmd:"" help:"Check and test flow assistants; needs no server."`
 	Doctor       doctorCmd       `cmd:"" help:"Check the whole installation and say what to mend."`
 	Backup       backupCmd       `cmd:"" help:"Write a consistent copy of the data to a new folder."`

@@ -8,7 +8,7 @@ import (
 
 type serveCmd struct {
 	Listen         string `placeholder:"ADDR" help:"Address of the public port (PARLEY_LISTEN; default 127.0.0.1:8080)."`
-	AdminListen    string `placeholder:"ADDR" help:"Address of a port of its own for /healthz, /readyz and /metrics (PARLEY_ADMIN_LISTEN)."`
+	AdminListen    string `placeholder:"ADDR" help:"Address of a port of its own for the admin API, /healthz, /readyz and /metrics (PARLEY_ADMIN_LISTEN)."`
 	PublicURL      string `name:"public-url" placeholder:"URL" help:"Address under which clients reach this server (PARLEY_PUBLIC_URL)."`
 	TrustedProxies string `placeholder:"NETS" help:"Networks of proxies whose forwarding headers count, with commas (PARLEY_TRUSTED_PROXIES)."`
 	TLSCert        string `name:"tls-cert" placeholder:"FILE" help:"Certificate chain in PEM (PARLEY_TLS_CERT)."`
@@ -19,6 +19,9 @@ type serveCmd struct {
 
 // Run runs the server until the program is told to stop.
 func (*serveCmd) Run(r *run) error {
+	if err := r.here("serve"); err != nil {
+		return err
+	}
 	s, err := r.settings()
 	if err != nil {
 		return err

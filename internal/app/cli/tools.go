@@ -61,6 +61,9 @@ func (c *tailCmd) Run(r *run) error {
 	const longestLine = 4 << 20
 	lines.Buffer(nil, longestLine)
 	for lines.Scan() {
+		if lines.Text() == "" {
+			continue // the server shows that it is still there
+		}
 		if r.cli.JSON {
 			r.say("%s", lines.Text())
 			continue
@@ -122,7 +125,10 @@ func (*doctorCmd) Run(r *run) error {
 		return err
 	}
 	state := adminapi.Check{Name: "server", Level: string(doctor.OK), Text: "a server runs with the data folder " + s.Data}
-	if !server.online {
+	switch {
+	case server.remote != "":
+		state.Text = "a server answers at " + server.remote
+	case !server.online:
 		state.Level, state.Text, state.Mend = string(doctor.Warn), "no server runs with the data folder "+s.Data, "start it: parley serve"
 	}
 	return r.showChecks(append([]adminapi.Check{state}, answer.Checks...))
@@ -154,21 +160,28 @@ type backupCmd struct {
 
 // Run writes a backup.
 func (c *backupCmd) Run(r *run) error {
-	dir, err := filepath.Abs(c.Dir)
-	if err != nil {
-		return err
-	}
 	server, s, err := r.connect()
 	if err != nil {
 		return err
 	}
 	defer server.close()
+	dir := c.Dir
+	if server.remote == "" {
+		// Elsewhere it is the server that knows folders.
+		if dir, err = filepath.Abs(dir); err != nil {
+			return err
+		}
+	}
 	answer, err := call[adminapi.BackupAnswer](r.ctx, server, http.MethodPost, "/backup", nil, adminapi.BackupRequest{Dir: dir})
 	if err != nil {
 		return err
 	}
 	return r.answer(answer, func() {
 		r.say("wrote %s", answer.Dir)
+		if server.remote != "" {
+			r.say("it is on the server's machine, without the key file: keep a copy of that in another place")
+			return
+		}
 		r.say("the key file is not in it: keep a copy of %s in another place; without it no secret opens", s.KeyFile)
 		r.say("restore it with: parley restore %s --data NEW-FOLDER", answer.Dir)
 	})
@@ -180,6 +193,9 @@ type restoreCmd struct {
 
 // Run restores a backup into a data folder that holds no data.
 func (c *restoreCmd) Run(r *run) error {
+	if err := r.here("restore"); err != nil {
+		return err
+	}
 	s, err := r.settings()
 	if err != nil {
 		return err

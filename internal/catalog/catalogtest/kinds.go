@@ -67,9 +67,15 @@ type RTM struct {
 	mu      sync.Mutex
 	live    []channel.Configured
 	applied int
-	// Broken, if set, is what Prepare fails with.
+	// broken, if set, is what Prepare fails with.
 	broken error
 }
+
+var (
+	_ channel.Exporter = (*RTM)(nil)
+	_ channel.Tester   = (*RTM)(nil)
+	_ channel.Asker    = (*RTM)(nil)
+)
 
 // Name implements [channel.Kind].
 func (*RTM) Name() string { return "rtm" }
@@ -169,6 +175,47 @@ func (d *RTM) Live() ([]channel.Configured, int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.live), d.applied
+}
+
+// Export implements [channel.Exporter].
+func (*RTM) Export(c channel.Configured) (map[string]any, error) {
+	var s rtmSettings
+	if err := json.Unmarshal(c.Body, &s); err != nil {
+		return nil, err
+	}
+	apps := make([]any, len(s.Apps))
+	for i, app := range s.Apps {
+		one := map[string]any{"id": app.ID, "secret": channel.SecretRef(app.ID)}
+		var origins []any
+		for _, o := range app.Origins {
+			origins = append(origins, o)
+		}
+		if len(origins) > 0 {
+			one["origins"] = origins
+		}
+		apps[i] = one
+	}
+	return map[string]any{"apps": apps, "bot": map[string]any{"id": s.Bot.ID, "name": s.Bot.Name}}, nil
+}
+
+// Test implements [channel.Tester]: a bot named Wrong fails.
+func (*RTM) Test(_ context.Context, c channel.Configured) []channel.Finding {
+	var s rtmSettings
+	if err := json.Unmarshal(c.Body, &s); err != nil || s.Bot.Name == "Wrong" {
+		return []channel.Finding{{Level: channel.LevelFail, Name: "bot", Text: "the bot is wrong", Mend: "give it another name"}}
+	}
+	return []channel.Finding{{Level: channel.LevelOK, Name: "bot", Text: "the bot " + s.Bot.Name + " answers"}}
+}
+
+// Questions implements [channel.Asker].
+func (*RTM) Questions() []channel.Question {
+	return []channel.Question{
+		{Key: "bot.name", Prompt: "name of the bot", Help: "what clients see"},
+		{Key: "apps[0].id", Prompt: "client id", Default: "cs-asked"},
+		{Key: "apps[0].secret", Prompt: "client secret", Secret: true},
+		{Key: "apps[0].origins", Prompt: "pages", List: true, Optional: true},
+		{Key: "bot.id", Prompt: "bot id", Optional: true, Unless: "apps[0].origins"},
+	}
 }
 
 // Guide is the ability to say what to paste where.

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"net/http"
+
+	"parley/internal/adminapi"
+	"parley/internal/catalog"
+	"parley/internal/channel"
+	"parley/internal/fault"
+)
+
+type channelTestCmd struct {
+	Name string `arg:"" help:"The channel's name."`
+}
+
+// Run tests a channel.
+func (c *channelTestCmd) Run(r *run) error {
+	got, err := ask[adminapi.TestAnswer](r, http.MethodPost, "/channels"+pathOf(c.Name)+"/test", nil, nil)
+	if err != nil {
+		return err
+	}
+	if err := r.answer(got, func() { r.showFindings(got.Findings) }); err != nil {
+		return err
+	}
+	if catalog.Failed(got.Findings) {
+		return errQuiet(ExitFailed)
+	}
+	return nil
+}
+
+// showFindings writes what a test found, each with its mend.
+func (r *run) showFindings(all []channel.Finding) {
+	for _, f := range all {
+		// A far side may have put words of its own into the text.
+		r.say("%-4s  %-12s  %s", f.Level, f.Name, clean(f.Text))
+		if f.Mend != "" {
+			r.say("      %-12s  %s", "", clean(f.Mend))
+		}
+	}
+}
+
+type channelDisableCmd struct {
+	Name string `arg:"" help:"The channel's name."`
+}
+
+// Run takes a channel out of service.
+func (c *channelDisableCmd) Run(r *run) error {
+	if err := r.change(http.MethodPost, "/channels"+pathOf(c.Name)+"/disable", nil); err != nil {
+		return err
+	}
+	r.note("a catalog that names %s without disabled: true puts it back when it is applied", c.Name)
+	return nil
+}
+
+type channelEnableCmd struct {
+	Name string `arg:"" help:"The channel's name."`
+}
+
+// Run puts a channel back in service.
+func (c *channelEnableCmd) Run(r *run) error {
+	return r.change(http.MethodPost, "/channels"+pathOf(c.Name)+"/enable", nil)
+}
+
+type channelDeleteCmd struct {
+	Name string `arg:"" help:"The channel's name."`
+	Yes  bool   `help:"Really delete it."`
+}
+
+// Run deletes a channel. Its id and secrets cannot be had back, so that it is
+// not done by a slip.
+func (c *channelDeleteCmd) Run(r *run) error {
+	if !c.Yes {
+		return fault.New(fault.Invalid, "deleting %s forgets its secrets and cuts its clients off; conversations stay in the log. "+
+			"Say --yes to delete it, or take it out of service: parley channel disable %s", c.Name, c.Name)
+	}
+	return r.change(http.MethodDelete, "/channels"+pathOf(c.Name), nil)
+}
