@@ -79,6 +79,16 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) storetest.DB { return database{url: pg.Database(t)} })
 }
 
+func TestStoreTellsOfDeliveries(t *testing.T) {
+	storetest.CheckWakes(t, func(onDelivery func()) store.Store {
+		s, err := postgres.Open(context.Background(), postgres.Options{URL: pg.Database(t), OnDelivery: onDelivery})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}
+
 func BenchmarkFold(b *testing.B) {
 	own := pgtest.New(pgtest.Options{Fsync: true})
 	defer own.Close()

@@ -17,31 +17,35 @@ import (
 
 var update = flag.Bool("update", false, "write the fixture of the newest schema")
 
-const firstFixture = "testdata/schema-1.sql"
-
-// TestFirstSchemaOpens opens what the first version wrote.
-func TestFirstSchemaOpens(t *testing.T) {
+// TestOlderSchemasOpen opens what earlier versions wrote.
+func TestOlderSchemasOpen(t *testing.T) {
 	if *update {
 		writeFixture(t)
 	}
-	text, err := os.ReadFile(firstFixture)
-	if err != nil {
-		t.Fatal(err)
+	for _, version := range storetest.Fixtures {
+		text, err := os.ReadFile(storetest.FixtureFile(version))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := folder(t.TempDir())
+		f.exec(t, string(text))
+		s := f.Open(t)
+		storetest.CheckFixture(t, s, version)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
-	f := folder(t.TempDir())
-	f.exec(t, string(text))
-	s := f.Open(t)
-	defer s.Close()
-	storetest.CheckFirst(t, s)
 }
 
 func writeFixture(t *testing.T) {
 	f := folder(t.TempDir())
-	if err := f.Open(t).Close(); err != nil {
+	s := f.Open(t)
+	file := storetest.NewestFixture(t, s)
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	f.exec(t, storetest.FirstRows)
-	if err := os.WriteFile(firstFixture, []byte(f.dump(t)), 0o644); err != nil {
+	f.exec(t, storetest.FirstRows+storetest.ThirdRows)
+	if err := os.WriteFile(file, []byte(f.dump(t)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

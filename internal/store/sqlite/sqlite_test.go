@@ -59,6 +59,16 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) storetest.DB { return folder(t.TempDir()) })
 }
 
+func TestStoreTellsOfDeliveries(t *testing.T) {
+	storetest.CheckWakes(t, func(onDelivery func()) store.Store {
+		s, err := sqlite.Open(context.Background(), sqlite.Options{Dir: t.TempDir(), OnDelivery: onDelivery})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}
+
 func BenchmarkFold(b *testing.B) {
 	for _, callers := range []int{100, 1} {
 		b.Run(fmt.Sprintf("callers=%d/yardstick", callers), func(b *testing.B) { storetest.BenchLog(b, callers) })

@@ -34,7 +34,7 @@ type endpoint struct {
 	full, more bool
 }
 
-// claimed is a delivery that was picked.
+// picked is a delivery that is claimed.
 type picked struct {
 	key       chat.DeliveryKey
 	uncertain bool
@@ -156,12 +156,12 @@ func (x single) claimEndpoint(ctx context.Context, e *endpoint, s store.ClaimDel
 		if want <= 0 {
 			break
 		}
-		took, seen, err := x.claimDue(ctx, e, s, want)
+		took, more, err := x.claimDue(ctx, e, s, want)
 		if err != nil {
 			return nil, err
 		}
 		all, room = append(all, took...), room-len(took)
-		if e.more = seen == lookAt; !e.more {
+		if e.more = more; !more {
 			break
 		}
 	}
@@ -208,9 +208,9 @@ func (x single) claimLost(ctx context.Context, e *endpoint, s store.ClaimDeliver
 }
 
 // claimDue looks at the first due deliveries of an endpoint and claims those
-// that are the heads of their legs. The others are put aside. seen is how many
-// it has looked at.
-func (x single) claimDue(ctx context.Context, e *endpoint, s store.ClaimDeliveries, want int) (took []picked, seen int, err error) {
+// that are the heads of their legs. The others are put aside. more is set when
+// another look may find others.
+func (x single) claimDue(ctx context.Context, e *endpoint, s store.ClaimDeliveries, want int) (took []picked, more bool, err error) {
 	var due []chat.DeliveryKey
 	err = x.Query(ctx, func(r Row) error {
 		var key chat.DeliveryKey
@@ -220,12 +220,12 @@ func (x single) claimDue(ctx context.Context, e *endpoint, s store.ClaimDeliveri
 	}, fmt.Sprintf(`SELECT d.key FROM delivery d WHERE d.channel = $1 AND d.status = 1 AND d.due_at <= $2 ORDER BY d.due_at, d.key LIMIT %d %s`,
 		lookAt, x.engine.SkipLocked("d")), e.key, millis(s.Now))
 	if err != nil {
-		return nil, 0, fmt.Errorf("find due deliveries: %w", err)
+		return nil, false, fmt.Errorf("find due deliveries: %w", err)
 	}
 	// What was read before the lock may be old.
 	ahead, err := x.ahead(ctx, due)
 	if err != nil {
-		return nil, 0, err
+		return nil, false, err
 	}
 	var heads []chat.DeliveryKey
 	for _, key := range due {
@@ -234,88 +234,16 @@ func (x single) claimDue(ctx context.Context, e *endpoint, s store.ClaimDeliveri
 			took = append(took, picked{key: key})
 		}
 	}
-	if err := x.setAside(ctx, ahead); err != nil {
-		return nil, 0, err
+	aside, err := x.setAside(ctx, ahead)
+	if err != nil {
+		return nil, false, err
 	}
 	err = inLists(heads, 3, func(list string, args []any) error {
 		_, err := x.Exec(ctx, "UPDATE delivery SET status = 2, owner = $1, boot = $2 WHERE key IN ("+list+")", append([]any{s.Owner.Node, s.Owner.Boot}, args...)...)
 		return err
 	})
 	if err != nil {
-		return nil, 0, fmt.Errorf("claim deliveries: %w", err)
+		return nil, false, fmt.Errorf("claim deliveries: %w", err)
 	}
-	return took, len(due), nil
-}
-
-// before is what a delivery has before it in its leg.
-type before struct {
-	// head is the leg's head, if that is another delivery.
-	head chat.DeliveryKey
-	// busy is set when another one is being sent, which was its head before
-	// an older one was sent again.
-	busy bool
-}
-
-// aheadOf is the head of the leg of d, if that is another one.
-const aheadOf = `COALESCE((SELECT o.key FROM delivery o
-	WHERE o.channel = d.channel AND o.leg = d.leg AND o.status IN (1, 2, 3) AND o.seq < d.seq ORDER BY o.seq LIMIT 1), 0)`
-
-func (x single) ahead(ctx context.Context, keys []chat.DeliveryKey) (map[chat.DeliveryKey]before, error) {
-	all := make(map[chat.DeliveryKey]before, len(keys))
-	err := inLists(keys, 1, func(list string, args []any) error {
-		return x.Query(ctx, func(r Row) error {
-			var key chat.DeliveryKey
-			var b before
-			var busy int64
-			err := r.Scan((*int64)(&key), (*int64)(&b.head), &busy)
-			b.busy = busy != 0
-			all[key] = b
-			return err
-		}, "SELECT d.key, "+aheadOf+`,
-			COALESCE((SELECT c.key FROM delivery c WHERE c.channel = d.channel AND c.leg = d.leg AND c.status = 2 ORDER BY c.key LIMIT 1), 0)
-			FROM delivery d WHERE d.key IN (`+list+")", args...)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read what is ahead in the legs: %w", err)
-	}
-	return all, nil
-}
-
-// setAside marks deliveries that are behind others. Each head is locked: who
-// ends it afterwards sees what is behind it, and who is ending it now is left
-// alone.
-func (x single) setAside(ctx context.Context, ahead map[chat.DeliveryKey]before) error {
-	heads := make(map[chat.DeliveryKey]bool)
-	for _, a := range ahead {
-		if a.head != 0 {
-			heads[a.head] = false
-		}
-	}
-	err := inLists(sortedKeys(heads), 1, func(list string, args []any) error {
-		return x.Query(ctx, func(r Row) error {
-			var key chat.DeliveryKey
-			var status int64
-			err := r.Scan((*int64)(&key), &status)
-			is := deliveryStatuses.value(status)
-			heads[key] = is == chat.DeliveryWaiting || is == chat.DeliveryClaimed
-			return err
-		}, "SELECT d.key, d.status FROM delivery d WHERE d.key IN ("+list+") "+x.engine.SkipLocked("d"), args...)
-	})
-	if err != nil {
-		return fmt.Errorf("lock the heads of legs: %w", err)
-	}
-	behind := make(map[chat.DeliveryKey]bool)
-	for key, a := range ahead {
-		if a.head != 0 && heads[a.head] {
-			behind[key] = true
-		}
-	}
-	err = inLists(sortedKeys(behind), 1, func(list string, args []any) error {
-		_, err := x.Exec(ctx, "UPDATE delivery SET status = 3 WHERE key IN ("+list+")", args...)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("set deliveries aside: %w", err)
-	}
-	return nil
+	return took, len(due) == lookAt && len(took)+aside > 0, nil
 }

@@ -124,6 +124,49 @@ func TestDeliveriesFollowTheRuleOfFanOut(t *testing.T) {
 	}
 }
 
+// TestRoomEndsWhereTheQueueMovesIt decides two steps in another order than that
+// of the queue, as the writer does to lock conversations in one order.
+func TestRoomEndsWhereTheQueueMovesIt(t *testing.T) {
+	b, _ := talking(false)
+	move := func(order int, position string) {
+		b.order = order
+		step := inbound()
+		step.Room = &store.Room{Room: "r", Status: store.RoomLive, Position: position}
+		decided(t, b, step)
+	}
+	move(1, "newest")
+	move(0, "older")
+	rows := rowsOf(b.changes(), putRoom)
+	if len(rows) != 1 || rows[0][0] != int64(7) || rows[0][3] != "newest" {
+		t.Errorf("rooms %v, want one, at the newest", rows)
+	}
+}
+
+// TestCarriedReplies knows of deliveries that its own batch has made.
+func TestCarriedReplies(t *testing.T) {
+	b, v := talking(false)
+	v.push = []pushLeg{{Leg: chat.Leg{Key: 2, Conversation: 1, Kind: chat.LegContact, Mode: chat.LegPush}, channel: 7}}
+	carry := func() store.Accepted {
+		step := inbound()
+		step.Carry, step.Fold = true, &store.Fold{Reply: store.Reply{Entries: []chat.Draft{text(chat.ByAssistant, chat.VisibleToAll, "y")}}}
+		if e := v.openEpisode(); e != nil {
+			step.Fold.Episode, step.Fold.Epoch, step.Fold.Revision = e.Key, e.Epoch, e.Revision
+		}
+		return decided(t, b, step)
+	}
+	if out := carry(); !out.Carried {
+		t.Errorf("%+v, want carried", out)
+	}
+	decided(t, b, store.Append{Conversation: 1, Now: noon, Entries: []chat.Draft{text(chat.BySystem, chat.VisibleToAll, "note")}})
+	if out := carry(); !out.Folded || out.Carried {
+		t.Errorf("%+v, want a delivery behind the note's", out)
+	}
+	rows := rowsOf(b.changes(), insertDelivery)
+	if len(rows) != 2 || rows[0][5] != int64(1) || rows[1][5] != int64(3) {
+		t.Errorf("deliveries %v, want one and one behind it", rows)
+	}
+}
+
 func TestKeysNeededIsEnough(t *testing.T) {
 	b, v := talking(true)
 	for range 5 {
@@ -193,6 +236,11 @@ func TestCodesHaveAPlaceForEveryValue(t *testing.T) {
 	for _, status := range []chat.TurnStatus{chat.TurnWaiting, chat.TurnClaimed, chat.TurnDone, chat.TurnFailed, chat.TurnDropped} {
 		if statuses.value(statuses.code(status)) != status {
 			t.Errorf("%s does not come back", status)
+		}
+	}
+	for i, status := range []chat.DeliveryStatus{chat.DeliveryWaiting, chat.DeliveryClaimed, deliveryBehind, chat.DeliverySent, chat.DeliveryFailed, chat.DeliveryDropped} {
+		if deliveryStatuses.code(status) != int64(i)+1 { // SQL texts name these
+			t.Errorf("the code of a delivery that is %s has moved", status)
 		}
 	}
 	// SQL texts name these.

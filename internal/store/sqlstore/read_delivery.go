@@ -78,9 +78,9 @@ func (q *Reader) deliveries(ctx context.Context, f store.DeliveryFilter, status 
 		w.add("d.key < $?", int64(f.Before))
 	}
 	// "+" keeps the engines from walking all deliveries by key for the few that
-	// are open or failed. Sent ones are the many.
+	// are open or failed, or of one conversation.
 	order := "+d.key"
-	if f.Status == chat.DeliverySent && f.Conversation == 0 || f.Status == chat.DeliveryDropped && f.Conversation == 0 {
+	if ended := f.Status == chat.DeliverySent || f.Status == chat.DeliveryDropped; ended && f.Conversation == 0 {
 		order = "d.key"
 	}
 	all := []chat.Delivery{}
@@ -89,7 +89,7 @@ func (q *Reader) deliveries(ctx context.Context, f store.DeliveryFilter, status 
 		err := scanDelivery(r, &d)
 		all = append(all, d)
 		return err
-	}, selectDelivery+w.text()+fmt.Sprintf(" ORDER BY %s DESC LIMIT %d", order, limit), w.args...)
+	}, selectDelivery+" WHERE d.key IN (SELECT d.key FROM delivery d"+w.text()+fmt.Sprintf(" ORDER BY %s DESC LIMIT %d) ORDER BY d.key DESC", order, limit), w.args...)
 	return all, err
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"parley/internal/chat"
 	"parley/internal/fault"
 	"parley/internal/store"
 )
@@ -123,6 +124,30 @@ func TestOnlyTheCulpritFails(t *testing.T) {
 	}
 	if fault.KindOf(errs[5]) != fault.Internal {
 		t.Errorf("the culprit got %v", errs[5])
+	}
+}
+
+// TestStepsTriedAloneKeepTheOrderOfTheQueue sorts by conversation only what is
+// committed together.
+func TestStepsTriedAloneKeepTheOrderOfTheQueue(t *testing.T) {
+	e := &fakeEngine{commit: func(writes []Write) error {
+		if len(writes[0].Rows) > 1 {
+			return errors.New("constraint")
+		}
+		return nil
+	}}
+	w := NewWriter(e, Options{})
+	w.Drain() // its goroutine is not wanted
+	w.ctx, w.stop = context.WithCancel(context.Background())
+	defer w.stop()
+	w.keys = keyBlock{next: 1, end: keyReserve}
+	var batch []*request
+	for i, key := range []string{"first", "second", "third"} {
+		batch = append(batch, &request{step: store.UseOnce{Kind: "k", Key: key}, key: chat.ConversationKey(3 - i), order: i, done: make(chan struct{})})
+	}
+	w.commit(batch)
+	if got := fmt.Sprint(e.batches); len(e.batches) != 3 || strings.Index(got, "first") > strings.Index(got, "second") || strings.Index(got, "second") > strings.Index(got, "third") {
+		t.Errorf("committed %v", got)
 	}
 }
 

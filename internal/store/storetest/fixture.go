@@ -1,11 +1,29 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 
 	"parley/internal/chat"
 	"parley/internal/store"
 )
+
+// Fixtures are the schema versions that were released.
+var Fixtures = []int{1, 3}
+
+// FixtureFile is a fixture's file in the folder of an engine.
+func FixtureFile(version int) string { return fmt.Sprintf("testdata/schema-%d.sql", version) }
+
+// NewestFixture is the file for the schema of a new store, which may be
+// written. Those of earlier versions never change.
+func NewestFixture(t *testing.T, s store.Store) string {
+	t.Helper()
+	stats, err := s.Stats(t.Context())
+	if err != nil || int(stats.SchemaVersion) != Fixtures[len(Fixtures)-1] {
+		t.Fatalf("schema %d (%v) is not the last of the fixtures %v: name it there", stats.SchemaVersion, err, Fixtures)
+	}
+	return FixtureFile(int(stats.SchemaVersion))
+}
 
 // FirstRows fills every table of the first schema with a few rows, as SQL for
 // SQLite. It made the fixtures that upgrades are tested from and does not
@@ -56,12 +74,66 @@ INSERT INTO secret (id, sealed, changed_at) VALUES ('secret-1', x'0708', 1700000
 INSERT INTO audit (key, at, actor, verb, subject, note) VALUES (14, 1700000000000, 'owner', 'catalog.put', 'revision 1', 'first');
 `
 
-// CheckFirst checks a store that was opened on the first schema with
-// [FirstRows]: everything is read as it was written, and work goes on.
-func CheckFirst(t *testing.T, s store.Store) {
+// ThirdRows are what the third schema added to [FirstRows].
+const ThirdRows = `
+INSERT INTO token (key, id, name, hash, scopes, created_at, expires_at, last_used_at, revoked_at)
+	VALUES (15, 'tk-1', 'ci', x'00ff', 'catalog:read deliveries:read', 1700000000000, 0, 1700000001000, 0);
+INSERT INTO alert (name, text, raised_at, cleared_at, count) VALUES ('link:relay', 'down', 1700000000000, 0, 2);
+UPDATE delivery SET uncertain = 1 WHERE key = 11;
+INSERT INTO delivery (key, conversation, seq, leg, channel, status, attempts, due_at, owner, boot, last_error, created_at, ended_at, uncertain)
+	VALUES (16, 4, 4, 6, 2, 3, 0, 1700000004000, '', 0, '', 1700000004000, 0, 0);
+`
+
+// CheckFixture checks a store that was opened on an older schema, with the rows
+// of that version: everything is read as it was written, and work goes on.
+func CheckFixture(t *testing.T, s store.Store, version int) {
 	t.Helper()
 	k := &kit{TB: t, Store: s, now: noon}
-	ctx := t.Context()
+	k.checkDelivery(version >= 3)
+	if version >= 3 {
+		k.checkThird()
+	}
+	k.checkFirst()
+}
+
+// checkDelivery sends what the fixtures have begun to send.
+func (k *kit) checkDelivery(uncertain bool) {
+	k.Helper()
+	out := do(k, k.claims()).Deliveries
+	if len(out) != 1 {
+		k.Fatalf("claimed %+v, want one delivery", out)
+	}
+	d := out[0]
+	if d.Key != 11 || d.Channel != "mm-1" || d.Uncertain != uncertain || d.Entry.Content.Text != "welcome" || d.Leg.Thread != "root-1" || d.Conversation.Place != "place-1" ||
+		len(d.Parts) != 1 || string(d.Parts[0].Body) != "hello" || d.Parts[0].External != "post-1" {
+		k.Errorf("claimed %+v", d)
+	}
+	k.sent(d, 1, "", true)
+	equal(k, "reference", k.refers("mm-1", "post-1").Seq, int64(2))
+	k.rooms("mm-1", "room-1 live post-1")
+	link := do(k, store.ClaimLink{Account: "relay", Owner: store.Owner{Node: "node-1", Boot: 4}, Now: k.now})
+	equal(k, "link", link.Held, true)
+}
+
+func (k *kit) checkThird() {
+	k.Helper()
+	d := do(k, k.claims()).Deliveries
+	if len(d) != 1 || d[0].Key != 16 || d[0].Uncertain {
+		k.Errorf("claimed %+v, want what was behind", d)
+	}
+	tokens := must[[]store.Token](k)(k.Tokens(k.Context()))
+	if len(tokens) != 1 || tokens[0].ID != "tk-1" || tokens[0].Name != "ci" || len(tokens[0].Scopes) != 2 || !tokens[0].RevokedAt.IsZero() {
+		k.Errorf("tokens %+v", tokens)
+	}
+	alerts := must[[]store.Alert](k)(k.Alerts(k.Context(), k.now))
+	if len(alerts) != 1 || alerts[0].Text != "down" || alerts[0].Count != 2 {
+		k.Errorf("alerts %+v", alerts)
+	}
+}
+
+func (k *kit) checkFirst() {
+	k.Helper()
+	ctx, t := k.Context(), k.TB
 	c := must[chat.Conversation](k)(k.ConversationByPlace(ctx, botA, "place-1"))
 	k.logs(c, "1|contact|all|changed", "2|assistant|all|welcome", "0|contact|all|changed", "0|agent|desk|note")
 	if h := k.handling(c); h.Episode.ID != "ep-1" || string(h.Episode.State) != "{}" || h.OpenTurns != 1 || h.LastMark != chat.MarkWelcome {
