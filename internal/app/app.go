@@ -314,7 +314,7 @@ func (a *App) beginCatalog(ctx context.Context) error {
 		return err
 	}
 	a.catalog, err = catalog.New(catalog.Options{
-		Store: a.store, Sealer: a.box, Kinds: a.kinds(), Types: channelTypes(), Published: a.inForce, Demo: demo.Definition(), Now: a.Now,
+		Store: a.store, Sealer: a.box, Kinds: a.kinds(), Types: a.servedTypes(), Published: a.inForce, Demo: demo.Definition(), Now: a.Now,
 	})
 	if err != nil {
 		return err

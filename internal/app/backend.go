@@ -11,6 +11,8 @@ import (
 
 	"parley/internal/adminapi"
 	"parley/internal/catalog"
+	"parley/internal/channel/mattermost"
+	"parley/internal/channel/mmwebhook"
 	"parley/internal/config"
 	"parley/internal/doctor"
 	"parley/internal/fault"
@@ -20,11 +22,30 @@ import (
 
 // doctor looks this installation over.
 func (a *App) doctor(running bool) *doctor.Doctor {
-	o := doctor.Options{Settings: a.Settings, Database: a.store, Catalog: a.catalog, Running: running, Now: a.Now}
+	o := doctor.Options{
+		Settings: a.Settings, Database: a.store, Catalog: a.catalog, State: a.store, Running: running, Now: a.Now,
+		Callers: []string{mattermost.Name, mmwebhook.Name},
+		Exceptions: map[string]string{
+			mmwebhook.Name: "a webhook cannot recover posts made while Parley is down (Mattermost does not try again), nor prove that an answer arrived; a bot token (type mattermost) can",
+		},
+	}
 	if running {
-		o.Status = a.inForce.Status
+		o.Status, o.Links = a.inForce.Status, a.links
 	}
 	return doctor.New(o)
+}
+
+// links are the connections to Mattermost in the doctor's words.
+func (a *App) links() []doctor.Link {
+	var all []doctor.Link
+	for _, s := range a.mattermost.Status() {
+		all = append(all, doctor.Link{
+			Channel: s.Name, Connected: s.Connected, Since: s.Since, LastEvent: s.LastEvent, Standby: s.Standby,
+			Live: s.Live, CatchingUp: s.CatchingUp, Gone: s.Gone, Recovered: s.Recovered, Late: s.Late,
+			Problem: s.Problem, GaveUp: a.mattermost.GaveUp(s.Channel),
+		})
+	}
+	return all
 }
 
 // build says what is running.

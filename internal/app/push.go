@@ -19,6 +19,17 @@ func channelTypes() []channel.Kind {
 	return []channel.Kind{rtmkind.Kind{}, mattermost.Kind{}, mmwebhook.Kind{}}
 }
 
+// prober tests Mattermost channels as a running server can: Mattermost also
+// calls it, at mattermost.ProbePath. It keeps nothing, so there may be several.
+func (a *App) prober() *mattermost.Prober {
+	return mattermost.NewProber(mattermost.ProbeOptions{CallbackBase: a.BaseURL, Signer: secret.NewSigner(a.box), Now: a.Now})
+}
+
+// servedTypes are the channel types of a running server.
+func (a *App) servedTypes() []channel.Kind {
+	return []channel.Kind{rtmkind.Kind{}, a.prober(), mmwebhook.Kind{}}
+}
+
 // beginPush makes what takes entries to places that do not read the log
 // themselves: the Mattermost drivers, deliveries, and alerts, which are said
 // there too.
@@ -33,6 +44,7 @@ func (a *App) beginPush(context.Context) error {
 		Signer:       signer,
 		Owner:        a.lease.owner,
 		CallbackBase: a.BaseURL,
+		Connected:    func(id chat.ChannelID) { a.deliveries.Retry(id) },
 		Alerts:       alarm{a},
 		Logger:       a.Logger,
 		Metrics:      a.metrics,
@@ -117,6 +129,16 @@ func (a *App) wakeDeliveries(ctx context.Context) {
 func (a *App) deliveriesChanged() {
 	a.deliveries.Wake()
 	poke(a.failed)
+}
+
+// retryDeliveries has shut endpoints tried at once: what was changed may have
+// mended them.
+func (a *App) retryDeliveries() {
+	for _, c := range a.inForce.Channels() {
+		if _, ok := a.senderFor(c.ID); ok {
+			a.deliveries.Retry(c.ID)
+		}
+	}
 }
 
 // senderFor finds the driver of a channel in force.

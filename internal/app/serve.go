@@ -31,6 +31,7 @@ func (a *App) publicRoutes() http.Handler {
 	sdk := a.rtm.Handler()
 	mux.Handle("/", sdk)
 	mux.Handle(mattermost.CallbackPath, a.mattermost.Handler())
+	mux.Handle(mattermost.ProbePath, a.prober().Handler())
 	mux.Handle(mmwebhook.CallbackPath, a.hooks.Handler())
 	if a.Settings.AdminListen == "" {
 		a.operatorRoutes(mux)
@@ -88,6 +89,7 @@ func (a *App) services() adminapi.Services {
 		Tokens: a.store, Deliveries: a.store, DeliveriesChanged: a.deliveriesChanged, Client: a.address.Client, Now: a.Now,
 		Build: build(a.Version, a.Settings), PublicURL: a.BaseURL(), Log: a.Logger, Stopping: a.stopping,
 		Applied: func(r catalog.Result) {
+			a.retryDeliveries()
 			if !r.DemoRemoved {
 				return
 			}

@@ -83,6 +83,9 @@ func (s *Service) addOnce(ctx context.Context, name string, spec ChannelSpec, o 
 		added.Result = Result{Changes: []Change{}, Revision: now.revision}
 		return added, nil
 	}
+	if err := p.together(ctx); err != nil {
+		return Added{}, err
+	}
 	p.retireDemo()
 	added.Result, err = s.commit(ctx, p, o.Actor, "add channel")
 	added.Stored = err == nil

@@ -194,6 +194,9 @@ func (s *Service) applyOnce(ctx context.Context, m Manifest, o ApplyOptions) (Re
 	if o.Draft {
 		note = "apply drafts"
 	}
+	if err := p.together(ctx); err != nil {
+		return Result{}, err
+	}
 	if o.DryRun {
 		return p.result(now.revision, nil, true), nil
 	}

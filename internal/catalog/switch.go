@@ -32,6 +32,9 @@ func (s *Service) SetDisabled(ctx context.Context, name string, disabled bool, a
 		if err := p.changeChannel(name, next); err != nil {
 			return Result{}, err
 		}
+		if err := p.together(ctx); err != nil {
+			return Result{}, err
+		}
 		return s.commit(ctx, p, actor, note)
 	})
 }

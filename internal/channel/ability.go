@@ -23,6 +23,12 @@ type (
 		// and returns no secret. c need not be stored yet.
 		Test(ctx context.Context, c Configured) []Finding
 	}
+	// Together refuses channels that cannot be in force beside each other.
+	Together interface {
+		// Together is given all channels of the type as they would be. A
+		// fault.Conflict names the channels and what to do; nothing is stored.
+		Together(all []Configured) error
+	}
 	// Asker names what an owner has to say to make a channel of this type.
 	Asker interface {
 		// Questions are asked in this order.

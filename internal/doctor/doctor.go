@@ -1,6 +1,7 @@
 // Package doctor looks a whole installation over and says what to mend.
 //
-// Every check gives one or more findings; none changes anything. The checks of
+// Every check gives one or more findings; none changes anything that a person
+// would notice. Findings about one channel are named CHANNEL/CHECK. The checks of
 // the data folder need no database, so that they help too when it does not
 // open.
 package doctor
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"parley/internal/catalog"
+	"parley/internal/channel"
 	"parley/internal/config"
 	"parley/internal/store"
 )
@@ -45,6 +47,14 @@ type Catalog interface {
 	Channels(ctx context.Context) ([]catalog.Channel, error)
 	Advice(ctx context.Context) ([]string, error)
 	CheckSecrets(ctx context.Context) (checked int, err error)
+	TestChannel(ctx context.Context, name string) ([]channel.Finding, error)
+}
+
+// State is what the checks need to know of what goes on.
+type State interface {
+	DeliveryCounts(ctx context.Context) ([]store.DeliveryCount, error)
+	Alerts(ctx context.Context, since time.Time) ([]store.Alert, error)
+	Tokens(ctx context.Context) ([]store.Token, error)
 }
 
 // Options are what the checks look at.
@@ -52,6 +62,14 @@ type Options struct {
 	Settings config.Settings
 	Database Database
 	Catalog  Catalog
+	// State, if set, is looked at too.
+	State State
+	// Links, if set, tells of the connections that channels hold.
+	Links func() []Link
+	// Callers are the types of channel whose far side calls us.
+	Callers []string
+	// Exceptions say what a type of channel cannot promise.
+	Exceptions map[string]string
 	// Status is the state of the published catalog; nil when no server runs.
 	Status func() *catalog.Status
 	// Running is set inside a server: its own limits are then worth checking.
@@ -81,6 +99,8 @@ func (d *Doctor) Run(ctx context.Context) []Finding {
 	all := Offline(d.Settings)
 	all = append(all, d.database(ctx)...)
 	all = append(all, d.catalog(ctx)...)
+	all = append(all, d.channels(ctx)...)
+	all = append(all, d.state(ctx)...)
 	if d.Running {
 		all = append(all, openFiles())
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"parley/internal/catalog"
+	"parley/internal/channel"
 	"parley/internal/config"
 	"parley/internal/doctor"
 	"parley/internal/fault"
@@ -54,6 +55,10 @@ func (p *patient) Channels(context.Context) ([]catalog.Channel, error) {
 }
 func (p *patient) Advice(context.Context) ([]string, error)                { return p.advice, nil }
 func (p *patient) CheckSecrets(context.Context) (checked int, wrong error) { return 2, p.secretsErr }
+func (*patient) TestChannel(context.Context, string) ([]channel.Finding, error) {
+	return []channel.Finding{{Level: channel.LevelOK, Name: "settings", Text: "in order"}}, nil
+}
+
 func (p *patient) examine() []doctor.Finding {
 	return doctor.New(doctor.Options{
 		Settings: p.settings, Database: p, Catalog: p, Now: func() time.Time { return now },
@@ -123,6 +128,17 @@ func TestFindings(t *testing.T) {
 			}
 			t.Errorf("not found: %s %s with %q and mend %q in\n%+v", test.level, test.check, test.says, test.mend, found)
 		})
+	}
+}
+
+// The demo beside a channel is nothing to mend.
+func TestDemoBesideAChannel(t *testing.T) {
+	p := healthy(t)
+	p.channels = append(p.channels, catalog.Channel{Name: "demo", Demo: true})
+	for _, f := range p.examine() {
+		if f.Name == "channels" && f.Level != doctor.OK {
+			t.Errorf("%+v", f)
+		}
 	}
 }
 

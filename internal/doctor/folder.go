@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
+	"parley/internal/alert"
 	"parley/internal/config"
 )
 
@@ -76,6 +78,25 @@ func diskSpace(s config.Settings) Finding {
 		f.Mend = ""
 	}
 	return f
+}
+
+// freeBytes is the space an ordinary user may still fill at a path, or at the
+// nearest folder above it that exists.
+func freeBytes(path string) (uint64, bool) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return 0, false
+	}
+	for {
+		if space, err := alert.FreeSpace(path); err == nil {
+			return space.Free, true
+		}
+		up := filepath.Dir(path)
+		if up == path {
+			return 0, false
+		}
+		path = up
+	}
 }
 
 // reason is an error without the path, which the text names already.

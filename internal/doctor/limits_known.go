@@ -4,29 +4,8 @@ package doctor
 
 import (
 	"fmt"
-	"path/filepath"
 	"syscall"
 )
-
-// freeBytes is the space an ordinary user may still fill at a path, or at the
-// nearest folder above it that exists.
-func freeBytes(path string) (uint64, bool) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return 0, false
-	}
-	for {
-		var st syscall.Statfs_t
-		if syscall.Statfs(path, &st) == nil {
-			return st.Bavail * uint64(st.Bsize), true
-		}
-		up := filepath.Dir(path)
-		if up == path {
-			return 0, false
-		}
-		path = up
-	}
-}
 
 // fewFiles is the limit of open files below which a busy widget runs into it:
 // each open connection is one.

@@ -90,7 +90,7 @@ func (d *Doctor) catalog(ctx context.Context) []Finding {
 		}
 	}
 	switch {
-	case demo:
+	case demo && apps == 0:
 		all = append(all, Finding{Name: "channels", Level: Warn, Text: "only the demo is in place",
 			Mend: "make your own: write a catalog and run parley apply -f catalog.yaml"})
 	case apps == 0:

@@ -3,7 +3,6 @@ package mattermost
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -104,7 +103,3 @@ func (c *Client) Press(ctx context.Context, postID, action string) error {
 	return c.call(ctx, request{op: "press button", method: http.MethodPost, path: "/posts/" + postID + "/actions/" + part,
 		body: struct{}{}}, nil)
 }
-
-// Silent reports whether an error means that a WebSocket was opened and then
-// nothing came over it.
-func Silent(err error) bool { return errors.Is(err, errDead) || errors.Is(err, ErrSilent) }

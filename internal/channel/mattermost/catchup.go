@@ -9,6 +9,7 @@ import (
 	"parley/internal/chat"
 	"parley/internal/fault"
 	mm "parley/internal/mattermost"
+	"parley/internal/store"
 )
 
 // maxJoinPages bounds the search for the post that says that we were added.
@@ -18,37 +19,58 @@ const maxJoinPages = 25
 // back in.
 func (r *room) enter(ctx context.Context) {
 	var at cursor
+	fresh := r.h.fresh()
 	ok := r.persist(ctx, r.h.older, "", func() (err error) {
-		at, err = r.beginning(ctx)
+		at, err = r.beginning(ctx, fresh)
 		return err
 	})
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if !ok {
-		if r.h.ctx.Err() == nil && !r.cursor.known() {
-			r.out, r.rejoin, r.changed = true, false, r.h.l.d.Now() // until we are added again
-		}
+		r.stayOut()
 		return
 	}
+	r.mu.Lock()
 	r.cursor, r.trail = at, nil
 	if at.ID != "" {
 		r.trail = trail{{at.ID, at.At}}
 	}
-	r.out, r.rejoin, r.dirty = false, false, true
-	r.catching = true
+	r.out, r.rejoin, r.heardBack, r.dirty = false, false, false, true
+	// With the first link ever nothing was missed: what came since the stream
+	// opened is in the queue, in order, also what the newest post is now.
+	r.catching = !fresh || r.more
+	first := store.Room{Room: r.id, Status: r.status(), Position: at.String()}
+	r.mu.Unlock()
+	// Where a room begins is stored before anything is taken from it: after a
+	// crash it would begin later.
+	r.persist(ctx, r.h.older, "", func() error {
+		_, err := store.Do(ctx, r.h.l.d.Store, store.MoveRooms{Channel: r.h.l.id(), ChannelType: Name, Rooms: []store.Room{first}, Now: r.h.l.d.Now()})
+		return err
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entered = true
+}
+
+// stayOut leaves a room alone whose beginning cannot be found, until we are
+// added again.
+func (r *room) stayOut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.h.ctx.Err() == nil && !r.cursor.known() {
+		r.out, r.rejoin, r.changed = true, false, r.h.l.d.Now()
+	}
 }
 
 // beginning is where to begin reading: with the first link ever at the newest
 // post, never in the history; else at the post that says that we were added.
-func (r *room) beginning(ctx context.Context) (cursor, error) {
+func (r *room) beginning(ctx context.Context, fresh bool) (cursor, error) {
 	info, err := r.describe(ctx)
 	if err != nil {
 		return cursor{}, err
 	}
 	r.mu.Lock()
-	known, changed, rejoin := r.cursor, r.changed, r.rejoin
+	known, changed, rejoin, heard := r.cursor, r.changed, r.rejoin, r.heardBack
 	r.mu.Unlock()
-	if r.h.fresh() {
+	if fresh {
 		return r.newest(ctx)
 	}
 	since := r.h.missedSince()
@@ -61,6 +83,10 @@ func (r *room) beginning(ctx context.Context) (cursor, error) {
 		return cursor{}, err
 	case joined.known():
 		joined.Late, joined.LateID = known.Late, known.LateID
+		if !heard {
+			// What comes after the joining is not certain to be heard.
+			joined.ID, joined.At = "", max(joined.At-joinBlur.Milliseconds(), known.At-1)
+		}
 		return joined, nil
 	case known.known():
 		return known, nil // an archived room that is back: nothing was said in it
@@ -98,8 +124,14 @@ func (r *room) newest(ctx context.Context) (cursor, error) {
 	return cursor{At: r.h.l.d.Now().Add(-clockSlack).UnixMilli()}, nil
 }
 
-// joined is the cursor at the newest post that says that we came into the room,
-// not looking further back than since. The zero cursor means that there is none.
+// joinBlur is by how much the server's word that somebody was added may come
+// after the fact: it posts it in the background, so that what is said at once
+// stands before it.
+const joinBlur = time.Second
+
+// joined is the cursor where we came into the room, by the newest post that says
+// so, not looking further back than since. The zero cursor means that there is
+// none.
 func (r *room) joined(ctx context.Context, since time.Time) (cursor, error) {
 	before := ""
 	for range maxJoinPages {
@@ -214,6 +246,10 @@ func (r *room) pageAfter(ctx context.Context, anchor string) (mm.PostPage, error
 	}
 	newest, err := r.newest(ctx)
 	if err != nil || newest.ID == "" || newest.At <= at.At || newest.ID == anchor {
+		return page, err
+	}
+	// It may have been said between the two questions.
+	if page, err = r.h.l.client.PostsAfter(ctx, r.id, anchor, mm.MaxPage); err != nil || len(page.Posts) > 0 {
 		return page, err
 	}
 	r.h.l.log.Warn("the server does not know the post up to which a room was read; reading goes on by time", "room", r.id, "post", anchor)

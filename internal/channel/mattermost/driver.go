@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -60,6 +59,9 @@ type Options struct {
 	// without a slash at the end, or empty when none is known: choices are then
 	// words to type only. It defaults to none.
 	CallbackBase func() string
+	// Connected, if set, is told of each new connection: what waits to be sent
+	// to that channel may go. It must not block.
+	Connected func(chat.ChannelID)
 	// Alerts, if set, hears of refused tokens and links that stay down.
 	Alerts Alerts
 	Logger *slog.Logger
@@ -258,7 +260,6 @@ func newAccount(c channel.Configured, b Body) (account, error) {
 // kept; only a change of account makes a new connection.
 func (d *Driver) Prepare(channels []channel.Configured) (func(), error) {
 	next := map[chat.ChannelID]*link{}
-	var names []string
 	for _, c := range channels {
 		if c.Disabled {
 			continue
@@ -269,9 +270,7 @@ func (d *Driver) Prepare(channels []channel.Configured) (func(), error) {
 		}
 		for _, other := range next {
 			if other.account.sameAccount(l.account) {
-				names = []string{other.planned.name, c.Name}
-				slices.Sort(names)
-				return nil, fault.New(fault.Conflict, "channels %q and %q are on one account of %s; each needs an account of its own, so remove or disable one of them", names[0], names[1], l.account.server)
+				return nil, onOneAccount(other.planned.name, c.Name, l.account.server)
 			}
 		}
 		next[c.ID] = l

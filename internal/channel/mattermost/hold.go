@@ -30,6 +30,9 @@ type hold struct {
 	// unsynced counts what is left of comparisons.
 	unsynced atomic.Int64
 
+	// begun is set when rooms were stored already.
+	begun bool
+
 	mu    sync.Mutex
 	rooms map[string]*room
 	// alive is when all was heard for the last time; zero before the first.
@@ -55,6 +58,7 @@ func newHold(ctx context.Context, l *link) (*hold, error) {
 		if a := r.cursor.anchor(); a != "" {
 			r.trail = trail{{a, r.cursor.At}}
 		}
+		h.begun, r.entered = true, true
 		r.catching, r.out, r.changed = s.Status == store.RoomCatchingUp, s.Status == store.RoomGone, s.ChangedAt
 		h.rooms[s.Room] = r
 	}
@@ -138,6 +142,19 @@ func (h *hold) wantSync() {
 	select {
 	case h.sync <- struct{}{}:
 	default:
+	}
+}
+
+// expectGap says that posts may be missing in every room, from now until each
+// has read on: what is heard meanwhile has to wait for what was missed.
+func (h *hold) expectGap() {
+	fresh := h.fresh()
+	for _, r := range h.all() {
+		r.mu.Lock()
+		if r.cursor.known() && !r.out {
+			r.catching, r.more, r.recovering = true, true, !fresh || h.begun
+		}
+		r.mu.Unlock()
 	}
 }
 

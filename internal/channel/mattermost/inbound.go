@@ -34,7 +34,8 @@ func (r *room) take(ctx context.Context, p mm.Post, setOnline bool) error {
 	if about {
 		next.Out = !in
 	}
-	v, err := r.decide(ctx, p, next.Out && !about, setOnline, true)
+	// What is heard is heard by members only, whatever was read before.
+	v, err := r.decide(ctx, p, false, setOnline, true)
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"parley/internal/assistant"
 	"parley/internal/channel"
@@ -73,7 +77,7 @@ func short(t *testing.T, what string) string {
 	if len(name) > 40 {
 		name = name[len(name)-40:]
 	}
-	return strings.Trim(name, "-") + "-" + what
+	return strings.Trim(name, "-") + "-" + strconv.FormatInt(time.Now().UnixNano()%1e9, 36) + what
 }
 
 // talker answers what is said to it.
@@ -141,8 +145,10 @@ type world struct {
 	store  *sqlite.Store
 	driver *mattermost.Driver
 	hooks  *httptest.Server
-	// options are those of the driver.
+	// sender is the driver that sends; options are its own.
+	sender  atomic.Pointer[mattermost.Driver]
 	options mattermost.Options
+	metrics *prometheus.Registry
 	logs    *logBuffer
 	alerts  *alerts
 	end     func()
@@ -204,6 +210,7 @@ func (w *world) configured() channel.Configured {
 // start starts Parley on the folder of the world.
 func (w *world) start() *world {
 	w.t.Helper()
+	w.metrics = prometheus.NewRegistry()
 	logger := slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s, err := sqlite.Open(w.t.Context(), sqlite.Options{Dir: w.dir, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -215,8 +222,9 @@ func (w *world) start() *world {
 	}
 	owner := func() store.Owner { return store.Owner{Node: "node-1", Boot: lease.Boot} }
 	hub := live.NewHub(s, logger)
+	told := &announcer{hub: hub}
 	talks := conversation.New(conversation.Options{
-		Store: s, Assistants: w.talker, Announcer: hub, Owner: owner, Logger: logger, Policy: conversation.DefaultPolicy(),
+		Store: s, Assistants: w.talker, Announcer: told, Owner: owner, Logger: logger, Policy: conversation.DefaultPolicy(),
 	})
 	box, err := secret.NewBox(secret.NewKey())
 	if err != nil {
@@ -224,7 +232,7 @@ func (w *world) start() *world {
 	}
 	hooks := httptest.NewUnstartedServer(nil)
 	o := mattermost.Options{
-		Gateway: talks, Feed: hub, Store: s, Signer: secret.NewSigner(box), Owner: owner, Logger: logger, Alerts: w.alerts,
+		Gateway: talks, Feed: hub, Store: s, Signer: secret.NewSigner(box), Owner: owner, Logger: logger, Alerts: w.alerts, Metrics: w.metrics,
 		CallbackBase: func() string { return "http://" + hooks.Listener.Addr().String() },
 		Times:        mattermost.Times{Flush: 20 * time.Millisecond, Alive: 50 * time.Millisecond, Watch: 20 * time.Millisecond, FirstRetry: 20 * time.Millisecond, LastRetry: 200 * time.Millisecond, Ping: time.Second, Refused: 200 * time.Millisecond},
 	}
@@ -238,14 +246,16 @@ func (w *world) start() *world {
 	hooks.Config.Handler = d.Handler()
 	hooks.Start()
 	policy := delivery.DefaultPolicy()
-	policy.Tick, policy.FirstRetry, policy.LastRetry = 5*time.Millisecond, 20*time.Millisecond, 200*time.Millisecond
+	policy.Tick, policy.FirstRetry, policy.LastRetry = 100*time.Millisecond, 20*time.Millisecond, 200*time.Millisecond
 	sends, err := delivery.New(delivery.Options{
 		Store: s, Owner: owner, Logger: logger, Policy: policy,
-		SenderFor: func(id chat.ChannelID) (channel.Sender, bool) { return d, id == w.id },
+		SenderFor: func(id chat.ChannelID) (channel.Sender, bool) { return w.sender.Load(), id == w.id },
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	told.sends.Store(sends)
+	w.sender.Store(d)
 	apply, err := d.Prepare(append([]channel.Configured{w.configured()}, w.extra...))
 	if err != nil {
 		w.t.Fatal(err)
@@ -448,4 +458,36 @@ func postHook(t *testing.T, url, text string) {
 // laterBy lets the driver believe that it is later.
 func laterBy(d time.Duration) func(*mattermost.Options) {
 	return func(o *mattermost.Options) { o.Now = func() time.Time { return time.Now().Add(d) } }
+}
+
+// metric is the sum of a metric over its labels.
+func (w *world) metric(name string) float64 {
+	w.t.Helper()
+	families, err := w.metrics.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	sum := 0.0
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return sum
+}
+
+// announcer tells readers and wakes the deliveries, as the program does.
+type announcer struct {
+	hub   *live.Hub
+	sends atomic.Pointer[delivery.Service]
+}
+
+func (a *announcer) Announce(n channel.News) {
+	a.hub.Announce(n)
+	if s := a.sends.Load(); s != nil && len(n.Entries) > 0 {
+		s.Wake()
+	}
 }

@@ -139,6 +139,7 @@ func (l *link) guarded(f func(context.Context) error) (err error) {
 func (l *link) judgeEnd(err error, pause time.Duration) time.Duration {
 	text := problemText(err)
 	l.mu.Lock()
+	repeated := l.state.problem == text
 	l.state.problem = text
 	l.state.standby = ""
 	first := !l.state.refused
@@ -147,7 +148,7 @@ func (l *link) judgeEnd(err error, pause time.Duration) time.Duration {
 		l.state.problem, l.state.standby = "", text
 		pause = l.d.Times.Watch
 	case errors.Is(err, errTwice):
-		pause = l.d.Times.LastRetry
+		pause = 2 * l.d.Times.Watch // the other one may be about to end
 	case mm.IsUnauthorized(err):
 		l.state.refused = true
 		l.state.gaveUp = l.account.user != ""
@@ -156,7 +157,7 @@ func (l *link) judgeEnd(err error, pause time.Duration) time.Duration {
 	gaveUp := l.state.gaveUp
 	l.mu.Unlock()
 	switch {
-	case errors.Is(err, errElsewhere):
+	case errors.Is(err, errElsewhere), errors.Is(err, errTwice) && repeated:
 	case mm.IsUnauthorized(err):
 		if first {
 			l.log.Error("Mattermost refuses the account", "error", err)
@@ -199,6 +200,7 @@ func (l *link) session(parent context.Context) error {
 	}
 	defer s.Close()
 	if s.Lost() {
+		l.hold.expectGap()
 		l.hold.wantSync()
 	}
 	l.online(s.Lost())
@@ -338,6 +340,9 @@ func (l *link) online(lost bool) {
 	l.log.Info("connected to Mattermost", "server", l.account.server, "account", l.self().Username, "how", how, "down_for", down)
 	l.d.Alerts.Clear(l.ctx, l.alert("token"))
 	l.d.Alerts.Clear(l.ctx, l.alert("link"))
+	if l.d.Connected != nil {
+		l.d.Connected(l.id())
+	}
 }
 
 func (l *link) offline() {

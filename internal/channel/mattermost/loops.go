@@ -32,7 +32,12 @@ const (
 type loops struct {
 	mu       sync.Mutex
 	speakers *generations[string, *speaker]
+	// judged is what was said of the posts of late: one that is tried again is
+	// not counted again.
+	judged *generations[string, judgement]
 }
+
+type judgement struct{ tripped, silent bool }
 
 // speaker is one account in one room.
 type speaker struct {
@@ -47,7 +52,9 @@ type saying struct {
 	fresh bool
 }
 
-func newLoops() *loops { return &loops{speakers: newGenerations[string, *speaker](2048)} }
+func newLoops() *loops {
+	return &loops{speakers: newGenerations[string, *speaker](2048), judged: newGenerations[string, judgement](4096)}
+}
 
 // judge counts a message that is about to be answered. silent is set when it
 // must not be, tripped when that begins with it.
@@ -57,13 +64,26 @@ func (l *loops) judge(limit int, p mm.Post, text string) (tripped, silent bool) 
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	j, again := l.judged.get(p.ID)
+	if !again {
+		j.tripped, j.silent = l.speaker(p).judge(limit, mm.Time(p.CreateAt), text)
+		l.judged.put(p.ID, j)
+	}
+	return j.tripped, j.silent
+}
+
+// speaker returns the author of a post in its room. The caller holds l.mu.
+func (l *loops) speaker(p mm.Post) *speaker {
 	key := p.ChannelID + " " + p.UserID
 	s, ok := l.speakers.get(key)
 	if !ok {
 		s = &speaker{}
 		l.speakers.put(key, s)
 	}
-	at := mm.Time(p.CreateAt)
+	return s
+}
+
+func (s *speaker) judge(limit int, at time.Time, text string) (tripped, silent bool) {
 	if at.Before(s.paused) {
 		return false, true
 	}

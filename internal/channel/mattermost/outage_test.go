@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -45,13 +46,27 @@ func TestMissedWhileDown(t *testing.T) {
 	// Joined while away: what was said before is not ours.
 	joined := admin.CreateChannel(t, w.mm.Team.ID, mmtest.Private, short(t, "new"))
 	admin.AddMember(t, joined.ID, alice.ID)
-	alice.Post(t, joined.ID, name+" too early", "")
+	early := alice.Post(t, joined.ID, name+" too early", "")
+	longAgo(t, alice, early)
 	admin.AddMember(t, joined.ID, w.bot.ID)
 	welcome := alice.Post(t, joined.ID, name+" welcome", "")
 	// Removed and added again: what was said between is not ours.
 	alice.Post(t, left.ID, name+" still in", "")
 	admin.RemoveMember(t, left.ID, w.bot.ID)
-	alice.Post(t, left.ID, name+" while away", "")
+	// The server is late to say that somebody was removed or added.
+	wait.For(t, within, func() bool {
+		var list struct{ Posts map[string]mmtest.Post }
+		if err := alice.Do(t.Context(), http.MethodGet, "/channels/"+left.ID+"/posts", nil, &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range list.Posts {
+			if p.Type == "system_remove_from_channel" {
+				return true
+			}
+		}
+		return false
+	}, "the word about the removal")
+	longAgo(t, alice, alice.Post(t, left.ID, name+" while away", ""))
 	admin.AddMember(t, left.ID, w.bot.ID)
 	back := alice.Post(t, left.ID, name+" back", "")
 	dm := w.mm.Bob.Direct(t, w.bot.ID)
@@ -75,6 +90,12 @@ func TestMissedWhileDown(t *testing.T) {
 	if got := w.status().Recovered; got != 7 {
 		t.Errorf("recovered %d posts, want 7", got)
 	}
+	if got := w.metric("parley_mattermost_recovered_posts_total"); got != 7 {
+		t.Errorf("recovered %v posts by the metrics", got)
+	}
+	if w.metric("parley_mattermost_link_up") != 1 || w.metric("parley_mattermost_rooms") < 3 {
+		t.Error("the link is not in the metrics")
+	}
 	for _, p := range []string{history, missed, follow} {
 		_, err := w.store.Reference(t.Context(), w.id, p)
 		if known := !fault.Is(err, fault.NotFound); known != (p != history) {
@@ -91,7 +112,7 @@ func TestMissedWhileDown(t *testing.T) {
 }
 
 func TestThousandMissed(t *testing.T) {
-	const posts, threads = 1000, 3
+	const posts, threads = 1000, 20
 	w := newWorld(t, settings{"answer": "always"}).up()
 	alice := w.mm.Alice
 	var roots []string
@@ -107,7 +128,8 @@ func TestThousandMissed(t *testing.T) {
 	}
 	t.Logf("posted after %v", time.Since(began).Round(time.Millisecond))
 	began = time.Now()
-	w.up()
+	w.start()
+	wait.For(t, within, func() bool { return w.status().Connected }, "the connection")
 	alice.Post(t, w.room.ID, "live", roots[0])
 	waitLong := 90 * time.Second
 	wait.For(t, waitLong, func() bool {
@@ -118,9 +140,10 @@ func TestThousandMissed(t *testing.T) {
 		return n == 2*(posts+threads+1)
 	}, "every post and its answer in the log")
 	t.Logf("%d posts caught up and answered in the log after %v", posts, time.Since(began).Round(time.Millisecond))
-	alice.WaitPosts(t, w.room.ID, waitLong, func(newest []mmtest.Post) bool {
-		return len(newest) > 0 && len(alice.AllPosts(t, w.room.ID)) >= 2*(posts+threads+1)
-	}, "all answers")
+	wait.For(t, waitLong, func() bool {
+		counts, err := w.store.DeliveryCounts(t.Context())
+		return err == nil && len(counts) == 0
+	}, "all answers to be delivered")
 	t.Logf("all answers posted after %v", time.Since(began).Round(time.Millisecond))
 	for k, root := range roots {
 		var asked, answers []string
@@ -216,9 +239,7 @@ func TestTokenRevoked(t *testing.T) {
 
 func TestTwoChannelsOnOneAccount(t *testing.T) {
 	w := newWorld(t, nil)
-	other := *w
-	other.body = nil
-	other.secret = map[string]string{}
+	other := &world{t: t, mm: w.mm, bot: w.bot, secret: map[string]string{}}
 	other.configure(nil)
 	second := other.configured()
 	second.Name = "second"
@@ -333,22 +354,24 @@ func TestMoreThanTheQueueHolds(t *testing.T) {
 	}
 	w.up()
 	alice := w.mm.Alice
-	root := alice.Post(t, w.room.ID, "root", "")
+	roots := []string{alice.Post(t, w.room.ID, "root", ""), alice.Post(t, w.room.ID, "root", "")}
 	for i := range posts {
-		alice.Post(t, w.room.ID, fmt.Sprint("post ", i), root)
+		alice.Post(t, w.room.ID, fmt.Sprint("post ", i), roots[i%2])
 	}
 	wait.For(t, within, func() bool { return w.status().CatchingUp == 1 }, "the room to go over to reading")
 	close(release)
-	wait.For(t, time.Minute, func() bool { return len(w.talk(th(w.room.ID, root))) == 2*(posts+1) }, "all posts, once")
-	n := -1
-	for _, e := range w.talk(th(w.room.ID, root)) {
-		if e.Author.Kind != chat.ByContact {
-			continue
+	for i, root := range roots {
+		wait.For(t, time.Minute, func() bool { return len(w.talk(th(w.room.ID, root))) == posts+2 }, "all posts, once")
+		n := i - 2
+		for _, e := range w.talk(th(w.room.ID, root)) {
+			if e.Author.Kind != chat.ByContact {
+				continue
+			}
+			if want := fmt.Sprint("post ", n); n >= 0 && e.Content.Text != want {
+				t.Fatalf("%q, want %q", e.Content.Text, want)
+			}
+			n += 2
 		}
-		if want := fmt.Sprint("post ", n); n >= 0 && e.Content.Text != want {
-			t.Fatalf("%q, want %q", e.Content.Text, want)
-		}
-		n++
 	}
 	if w.status().Recovered != 0 {
 		t.Errorf("%+v", w.status())
@@ -389,6 +412,7 @@ func TestStandby(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, o := w.driver, w.options
+	o.Metrics = nil
 	o.Owner = func() store.Owner { return store.Owner{Node: "node-2", Boot: lease.Boot} }
 	second, err := mattermost.New(o)
 	if err != nil {
@@ -407,7 +431,35 @@ func TestStandby(t *testing.T) {
 	if err := first.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	w.sender.Store(second)
 	root := w.mm.Alice.Post(t, w.room.ID, "@"+w.bot.Username+" over there", "")
 	wait.For(t, within, func() bool { return second.Status()[0].Connected }, "the second node to take over")
 	w.answered(w.mm.Alice, w.room.ID, 1, "alice> re: over there", root)
+}
+
+// longAgo waits until a post is certainly older than what comes next.
+func longAgo(t *testing.T, by *mmtest.User, post string) {
+	t.Helper()
+	at := time.UnixMilli(by.GetPost(t, post).CreateAt)
+	wait.For(t, within, func() bool { return time.Since(at) > 1100*time.Millisecond }, "a post to be old")
+}
+
+// A process that is killed right after its first connection has begun its rooms
+// there: what is said afterwards is no history.
+func TestKilledRightAfterTheFirstConnection(t *testing.T) {
+	w := newWorld(t, nil)
+	w.change = func(o *mattermost.Options) { o.Times.Flush, o.Times.Alive = time.Hour, time.Hour }
+	w.start()
+	wait.For(t, within, func() bool { s := w.status(); return s.Connected && s.Live >= 1 && s.CatchingUp == 0 }, "the first rooms")
+	// The last positions are written at an ordered end; take what is stored now.
+	rooms, err := w.store.Rooms(t.Context(), w.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rooms {
+		if r.Room == w.room.ID {
+			return
+		}
+	}
+	t.Errorf("the room's beginning is not stored: %+v", rooms)
 }

@@ -51,7 +51,8 @@ func (r *room) takePage(ctx context.Context, posts []mm.Post) bool {
 }
 
 // prepare finds out, in order, during which posts of a page we were away, and
-// whether we are at its end.
+// whether we are at its end. What was said just before we were added again may
+// have been said just after it: the server is late with that word.
 func (r *room) prepare(posts []mm.Post) (page []*read, out bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -61,6 +62,9 @@ func (r *room) prepare(posts []mm.Post) (page []*read, out bool) {
 		in, about := membership(p, me)
 		if about {
 			out = !in
+		}
+		for i := len(page) - 1; about && in && i >= 0 && p.CreateAt-page[i].post.CreateAt <= joinBlur.Milliseconds(); i-- {
+			page[i].away = false
 		}
 		if _, seen := r.seen.get(p.ID); !seen {
 			page = append(page, &read{post: p, away: out && !about})

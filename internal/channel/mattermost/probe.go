@@ -58,6 +58,7 @@ const (
 	foundSiteURL      = "site_url"
 	foundRateLimit    = "rate_limit"
 	foundCallback     = "callback"
+	foundUntried      = "callback_not_tried"
 )
 
 // stepTime bounds one question to the server.
@@ -141,6 +142,10 @@ func (p *probe) failed(name string, err error) {
 // explainShort is what may be shown of an error, without the server's error id.
 func explainShort(err error) string {
 	text := problemText(err)
+	var e *mm.Error
+	if errors.As(err, &e) {
+		text = strings.TrimPrefix(text, e.Op+": ")
+	}
 	if at := strings.LastIndex(text, " (Mattermost: "); at > 0 {
 		text = text[:at]
 	}

@@ -65,7 +65,6 @@ func (p *probe) noAccount(err error) {
 	}
 }
 
-
 // roles says what the account may do beyond what a member may.
 func (p *probe) roles(ctx context.Context) {
 	if p.me.HasRole(roleAdmin) {

@@ -123,13 +123,13 @@ func (p *probe) callback(ctx context.Context) {
 	}
 	switch {
 	case p.back == nil:
-		p.ok(foundCallback, "not tried whether Mattermost can call Parley, which buttons need: no server runs here to be called")
+		p.ok(foundUntried, "not tried whether Mattermost can call Parley, which buttons need: no server runs here to be called")
 		return
 	case base == "":
 		p.warn(foundCallback, "Parley does not know the address at which Mattermost can call it: buttons are shown as words to type", "set public_url")
 		return
 	case !p.me.IsBot:
-		p.ok(foundCallback, "not tried whether Mattermost can call %s, which buttons need: the test would leave a trace in the direct messages of @%s; a button that works shows it", base, p.me.Username)
+		p.ok(foundUntried, "not tried whether Mattermost can call %s, which buttons need: the test would leave a trace in the direct messages of @%s; a button that works shows it", base, p.me.Username)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, backTime)

@@ -118,7 +118,7 @@ func (p *probe) badCertificate(err error) (name, text, mend string) {
 			"renew the certificate of the server (and check this machine's clock)"
 	case errors.As(err, &invalid):
 		return foundTLS, "the certificate of " + p.host() + " may not be used for a server", "get a certificate for a web server"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return foundTLS, p.body.Server + " does not speak TLS", "write http:// in place of https:// into server, or the port of TLS"
 	}
 	return "", "", ""
@@ -181,7 +181,7 @@ func (p *probe) noMattermost(err error) (name, text, mend string) {
 	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
 		return foundTrouble, fmt.Sprintf("a proxy in front of Mattermost answers with status %d: Mattermost behind it does not", status),
 			"start Mattermost, or correct the address to which the proxy sends requests"
-	case status >= 500:
+	case status >= 500 && !p.wire.answer().html:
 		return foundTrouble, fmt.Sprintf("the server is in trouble (status %d)", status), "look at the server's log"
 	case status == http.StatusBadRequest && strings.HasPrefix(p.body.Server, "http://"):
 		return foundWrongServer, "what answers at " + p.body.Server + " is not Mattermost's API (status 400)", "write https:// in place of http:// into server"

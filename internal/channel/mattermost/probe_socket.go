@@ -26,7 +26,7 @@ func (p *probe) webSocket(ctx context.Context) {
 	t, err := p.client.Try(ctx, socketWait)
 	switch {
 	case err == nil:
-		p.ok(foundWebSocket, "the WebSocket opens, greets, and answers in %s", t.RoundTrip.Round(time.Millisecond))
+		p.ok(foundWebSocket, "the WebSocket opens, greets, and answers in %s", max(t.RoundTrip.Round(time.Millisecond), time.Millisecond))
 		p.clock(before, t.ServerTime)
 	case t.Hello:
 		p.fail(foundSilentWS, "the WebSocket opens and greets, but answers nothing that is sent over it",

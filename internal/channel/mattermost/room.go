@@ -41,7 +41,12 @@ type room struct {
 	// out is set while we are not in the room, rejoin when we are again and
 	// have not found out since when.
 	out, rejoin bool
-	changed     time.Time
+	// entered is set once the place where reading begins is stored.
+	entered bool
+	// heardBack is set when we have heard of our return as it happened: what
+	// was said after it is then heard too.
+	heardBack bool
+	changed   time.Time
 
 	seen      *generations[string, bool]
 	recovered int
@@ -74,7 +79,7 @@ func (r *room) hear(e mm.Event) {
 		if e.Name != mm.EventPosted {
 			return
 		}
-		r.rejoin = true // we hear of it, so we are in it
+		r.rejoin, r.heardBack = true, true // we hear of it, so we are in it
 	}
 	r.add(task{name: e.Name, post: *e.Post, setOnline: e.SetOnline})
 }
@@ -121,10 +126,11 @@ func (r *room) compare(c mm.Channel, fresh bool, since time.Time) {
 	}
 	if r.cursor.known() {
 		// Also without news by LastPostAt: what became readable late has an
-		// older time.
-		r.catching = true
+		// older time. A reading that is under way may have passed what the new
+		// stream does not tell either.
+		r.catching, r.more = true, true
 	}
-	r.recovering = !fresh
+	r.recovering = !fresh || r.h.begun
 	if !fresh {
 		r.h.unsynced.Add(1)
 		r.add(task{name: taskChanges, since: since, counted: true})
@@ -139,6 +145,7 @@ func (r *room) enterAgain() {
 	if r.out {
 		r.rejoin = true
 	}
+	r.heardBack = r.rejoin || !r.cursor.known()
 	r.wake()
 }
 
@@ -149,7 +156,7 @@ func (r *room) leave() {
 	if r.out && !r.rejoin {
 		return
 	}
-	r.out, r.rejoin, r.catching = true, false, false
+	r.out, r.rejoin, r.heardBack, r.catching = true, false, false, false
 	r.changed = r.h.l.d.Now()
 	r.clear()
 	r.dirty = r.cursor.known()
@@ -294,9 +301,9 @@ func (r *room) snapshot() (store.Room, bool) {
 // status is the room's state. The caller holds r.mu.
 func (r *room) status() store.RoomStatus {
 	switch {
-	case r.out:
+	case r.out && !r.rejoin:
 		return store.RoomGone
-	case r.catching:
+	case r.catching, r.rejoin, !r.cursor.known():
 		return store.RoomCatchingUp
 	}
 	return store.RoomLive

@@ -7,6 +7,7 @@ import (
 
 	"parley/internal/channel"
 	"parley/internal/chat"
+	"parley/internal/fault"
 	mm "parley/internal/mattermost"
 )
 
@@ -120,6 +121,11 @@ func goneIsFine(err error) error {
 	return sendError(err)
 }
 
+// idNotSaved is the server's word that its database refused a post. It happens
+// when two people reply to one thread in the same moment (seen with 11.1), and
+// the same post is taken a moment later.
+const idNotSaved = "app.post.save.app_error"
+
 // sendError says what a failed request means for its delivery.
 func sendError(err error) *channel.SendError {
 	e := &channel.SendError{Cause: err}
@@ -127,7 +133,7 @@ func sendError(err error) *channel.SendError {
 	switch {
 	case limited:
 		e.Outcome, e.Delay, e.Endpoint = channel.SendLimited, delay, true
-	case mm.IDOf(err) == mm.IDDuplicate:
+	case mm.IDOf(err) == mm.IDDuplicate, mm.IDOf(err) == idNotSaved:
 		e.Outcome = channel.SendUncertain
 	case mm.Uncertain(err):
 		e.Outcome, e.Endpoint = channel.SendUncertain, true
@@ -135,6 +141,8 @@ func sendError(err error) *channel.SendError {
 		e.Outcome, e.Endpoint = channel.SendTemporary, true
 	case mm.Temporary(err), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		e.Outcome, e.Endpoint = channel.SendTemporary, true
+	case mm.StatusOf(err) == 0 && !fault.Is(err, fault.Invalid):
+		e.Outcome, e.Endpoint = channel.SendTemporary, true // such as a client that is closed
 	default:
 		e.Outcome = channel.SendPermanent
 	}

@@ -70,6 +70,9 @@ func (l *link) status() Status {
 	for _, r := range h.all() {
 		r.mu.Lock()
 		status := r.status()
+		if !r.entered && !r.out {
+			status = store.RoomCatchingUp
+		}
 		r.mu.Unlock()
 		switch status {
 		case store.RoomLive:

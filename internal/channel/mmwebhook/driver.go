@@ -206,7 +206,7 @@ func openProof(p ProofBody, open func(string) (string, error), id string) (proof
 }
 
 func parseUntil(s string) (time.Time, error) {
-	if s == "" {
+	if s == never {
 		return time.Time{}, nil
 	}
 	until, err := time.Parse(time.RFC3339, s)

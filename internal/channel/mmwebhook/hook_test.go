@@ -390,12 +390,12 @@ func TestOrderOfSlowAndInstant(t *testing.T) {
 	}
 	as := &switching{echo: echo{reply: says("re: $")}}
 	k := start(t, as, with(map[string]any{"incoming_url": in.url()}))
-	as.turns = true
+	as.turns.Store(true)
 	k.say("one")
 	wait.For(t, patience, func() bool {
 		return slices.Contains(k.said(k.conversation(aliceID)), "assistant: re: one")
 	}, "the answer to one")
-	as.turns = false
+	as.turns.Store(false)
 	if a := k.say("two"); a.Text != nil {
 		t.Errorf("the second answer overtook the first: %s", a.raw)
 	}
@@ -432,16 +432,27 @@ func TestManyPosts(t *testing.T) {
 	in := newInbox(t)
 	k := start(t, &pausing{echo{reply: says("re: $")}}, with(map[string]any{"incoming_url": in.url()}))
 	var group sync.WaitGroup
+	var queues [people]chan []byte
+	for i := range queues {
+		// Each person's posts one after the other, as Mattermost tells them.
+		queues[i] = make(chan []byte, each)
+		group.Go(func() {
+			for body := range queues[i] {
+				if a, err := k.try("/hooks/mattermost/"+key, "application/json", body); err != nil || a.status != 200 || a.Text != nil {
+					t.Errorf("%d %s %v", a.status, a.raw, err)
+				}
+			}
+		})
+	}
 	tick := time.NewTicker(time.Second / 30)
 	defer tick.Stop()
 	for n := range people * each {
 		<-tick.C
 		body, _ := json.Marshal(k.payload(map[string]any{"user_id": fmt.Sprintf("u%025d", n%people), "text": fmt.Sprintf("%d-%d", n%people, n/people)}))
-		group.Go(func() {
-			if a, err := k.try("/hooks/mattermost/"+key, "application/json", body); err != nil || a.status != 200 || a.Text != nil {
-				t.Errorf("%d %s %v", a.status, a.raw, err)
-			}
-		})
+		queues[n%people] <- body
+	}
+	for _, q := range queues {
+		close(q)
 	}
 	group.Wait()
 	next := map[string]int{}

@@ -44,13 +44,13 @@ func (Kind) Export(c channel.Configured) (map[string]any, error) {
 }
 
 func exportProofs(all []ProofBody, key string, id func(int) string) any {
-	if len(all) == 1 && all[0].Until == "" {
+	if len(all) == 1 && all[0].Until == never {
 		return channel.SecretRef(id(0))
 	}
 	list := make([]any, len(all))
 	for i, p := range all {
 		one := map[string]any{key: channel.SecretRef(id(i))}
-		if p.Until != "" {
+		if p.Until != never {
 			one["until"] = p.Until
 		}
 		list[i] = one
@@ -84,7 +84,7 @@ func (Kind) Guide(c channel.Configured, publicURL string) []channel.Shown {
 			continue
 		}
 		label := into + "Callback URLs"
-		if p.Until != "" {
+		if p.Until != never {
 			label = "old callback URL, taken until " + p.Until
 		}
 		paste = append(paste, channel.Shown{Label: label, Value: strings.TrimRight(publicURL, "/") + hooksPath + key})
@@ -184,10 +184,7 @@ func probe(ctx context.Context, client *mm.Client, address string) channel.Findi
 	own := mm.IDOf(err) != ""
 	switch status := mm.StatusOf(err); {
 	case own && status == http.StatusNotFound:
-		return channel.Finding{Level: channel.LevelOK, Name: name, Text: "it is there and may post into every public channel of its team"}
-	case own && status == http.StatusForbidden:
-		return channel.Finding{Level: channel.LevelWarn, Name: name, Text: "it is locked to one channel: answers to posts in other channels will fail",
-			Mend: "edit the incoming webhook in Mattermost and take off \"Lock to this channel\""}
+		return channel.Finding{Level: channel.LevelOK, Name: name, Text: "it is there; it has to be free to post everywhere: where \"Lock to this channel\" is set in Mattermost, answers to posts in other channels fail"}
 	case own && status == http.StatusBadRequest:
 		return channel.Finding{Level: channel.LevelFail, Name: name, Text: "Mattermost does not know it", Mend: "copy its address again, or make a new one (archiving a channel deletes its webhooks)"}
 	case status == http.StatusNotImplemented:

@@ -2,6 +2,7 @@ package mmwebhook_test
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"parley/internal/assistant"
@@ -13,11 +14,11 @@ type channelConfigured = channel.Configured
 // switching answers by turn or at once, as the test says.
 type switching struct {
 	echo
-	turns bool
+	turns atomic.Bool
 }
 
 func (s *switching) Instant(in assistant.Input) (assistant.Reply, bool) {
-	if s.turns {
+	if s.turns.Load() {
 		return assistant.Reply{}, false
 	}
 	return s.answer(in), true

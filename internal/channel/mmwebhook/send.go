@@ -133,6 +133,7 @@ func sendError(err error) *channel.SendError {
 	case status == http.StatusNotImplemented:
 		// Switched off on the server, for everybody, until somebody switches it on.
 		e.Outcome, e.Endpoint = channel.SendTemporary, true
+		e.Cause = fmt.Errorf("incoming webhooks are switched off on the server; let an admin switch on EnableIncomingWebhooks: %w", err)
 	case mm.Uncertain(err):
 		e.Outcome, e.Endpoint = channel.SendUncertain, true
 	case own && status >= 400 && status < 500, status == http.StatusInternalServerError && !mm.Temporary(err):

@@ -66,9 +66,11 @@ type Body struct {
 
 // ProofBody is one token or callback key; the value is sealed.
 type ProofBody struct {
-	// Until is when it stops counting, in UTC; empty for never.
-	Until string `json:"until,omitempty"`
+	// Until is when it stops counting, in UTC, or "never".
+	Until string `json:"until"`
 }
+
+const never = "never"
 
 // BotBody is how answers are signed, where the server allows overrides.
 type BotBody struct {
@@ -234,8 +236,8 @@ func checkProof(p proofGiven, what string) error {
 
 // settleUntil writes a time in one way. A date alone means its end, in UTC.
 func settleUntil(p proofGiven) (string, error) {
-	if p.until == "" {
-		return "", nil
+	if p.until == "" || p.until == never {
+		return never, nil
 	}
 	if day, err := time.Parse(time.DateOnly, p.until); err == nil {
 		return day.AddDate(0, 0, 1).Format(time.RFC3339), nil
