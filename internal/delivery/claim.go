@@ -25,9 +25,14 @@ func (s *Service) round(ctx context.Context) time.Duration {
 	return wait
 }
 
+// emptyClaims is how many claims in a row may find nothing while the store says
+// that there is more.
+const emptyClaims = 4
+
 // claimDue claims and starts what is due, until there is no more or no room. It
 // returns when more becomes due; zero for unknown.
 func (s *Service) claimDue(ctx context.Context) (next time.Time) {
+	empty := 0
 	for ctx.Err() == nil {
 		owner := s.Owner()
 		limit := min(s.Policy.Running-s.work.running(), s.Policy.Batch)
@@ -50,7 +55,14 @@ func (s *Service) claimDue(ctx context.Context) (next time.Time) {
 		for _, d := range out.Deliveries {
 			s.start(d, owner)
 		}
-		if len(out.Deliveries) < limit {
+		if len(out.Deliveries) > 0 {
+			empty = 0
+		} else {
+			empty++
+		}
+		// The store has passed over a backlog and may find more behind it.
+		more := !out.NextDue.IsZero() && !out.NextDue.After(now) && empty < emptyClaims
+		if len(out.Deliveries) < limit && !more {
 			return out.NextDue
 		}
 	}

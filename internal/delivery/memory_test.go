@@ -150,7 +150,9 @@ func (m *memory) claim(s store.ClaimDeliveries) (out store.ClaimedDeliveries) {
 				out.NextDue = r.DueAt
 			}
 			continue
-		case busy[r.Channel] >= limit, len(out.Deliveries) >= s.Limit:
+		case busy[r.Channel] >= limit:
+			continue // who ends a claim there asks again
+		case len(out.Deliveries) >= s.Limit:
 			out.NextDue = s.Now
 			continue
 		}

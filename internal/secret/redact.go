@@ -146,7 +146,8 @@ func (r *redactor) bearer() bool {
 	return from > r.pos+len(word) && r.blank(from, r.bareEnd(from), Redacted)
 }
 
-// hook blanks the id of a Mattermost incoming webhook: 26 letters and digits.
+// hook blanks the id of a Mattermost incoming webhook: 26 letters and digits, and
+// the key of our own callback address for its outgoing ones.
 func (r *redactor) hook() bool {
 	const path, size = "/hooks/", 26
 	if !strings.HasPrefix(r.text[r.pos:], path) {
@@ -154,11 +155,23 @@ func (r *redactor) hook() bool {
 	}
 	from := r.pos + len(path)
 	end := from
+	if key, ours := strings.CutPrefix(r.text[from:], "mattermost/"); ours {
+		from = len(r.text) - len(key)
+		end = from
+		for end < len(r.text) && (isWord(r.text[end]) || r.text[end] == '-') {
+			end++
+		}
+		return end-from >= shortestKey && r.blank(from, end, Redacted)
+	}
 	for end < len(r.text) && isAlnum(r.text[end]) {
 		end++
 	}
 	return end-from == size && r.blank(from, end, Redacted)
 }
+
+// shortestKey is the least length of a key in our callback addresses; the words
+// in their place are shorter.
+const shortestKey = 16
 
 // userinfo blanks what stands between "://" and "@": the password, or all of
 // it when it is one long word, as access tokens are.

@@ -62,6 +62,8 @@ func TestRedact(t *testing.T) {
 		{"url user", "postgres://parley@db/x", "postgres://parley@db/x"},
 		{"url plain", "http://host:8080/@bob and http://[::1]:80/a@b", "http://host:8080/@bob and http://[::1]:80/a@b"},
 		{"hook", `Post "https://mm/hooks/ygsu7c7fnib7tcafpjm78z6a8h": EOF`, `Post "https://mm/hooks/[redacted]": EOF`},
+		{"our callback", "POST /hooks/mattermost/Zk3-q_8JtW2mXv0aLrPd HTTP/1.1", "POST /hooks/mattermost/[redacted] HTTP/1.1"},
+		{"no key of ours", "POST /hooks/mattermost/actions HTTP/1.1", "POST /hooks/mattermost/actions HTTP/1.1"},
 		{"not a hook", "/hooks/incoming", "/hooks/incoming"},
 		{"fault", "app.secret: is empty; give one", "app.secret: is empty; give one"},
 		{"wrapped error", "refresh token: dial tcp 127.0.0.1:80: refused", "refresh token: dial tcp 127.0.0.1:80: refused"},
