@@ -92,9 +92,9 @@ func TestNobodyIsPinged(t *testing.T) {
 	alice := w.mm.Alice
 	before := w.mm.Bob.MentionCount(t, w.room.ID)
 	root := alice.Post(t, w.room.ID, "@"+w.bot.Username+" shout", "")
-	posts := w.answers(alice, w.room.ID, 1)
+	w.answers(alice, w.room.ID, 1)
 	alice.Post(t, w.room.ID, "long", root)
-	posts = w.answers(alice, w.room.ID, 3)
+	posts := w.answers(alice, w.room.ID, 3)
 	for _, p := range posts {
 		if p.Props["unsafe_links"] != "true" {
 			t.Errorf("props %v", p.Props)
