@@ -60,7 +60,7 @@ lint: ## Check formatting, vet, staticcheck, layers, generated files
 	go test -vet=off ./internal/layers
 	scripts/check-generated
 
-bench: setup build ## Measure, and print the ratio to the yardstick
+bench: setup build mattermost ## Measure, and print the ratio to the yardstick
 	PARLEY_BIN=$(CURDIR)/bin/parley go run ./test/bench
 
 soak: setup build mattermost ## Run the long forms of the fault tests (hours)

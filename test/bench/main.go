@@ -4,8 +4,8 @@
 //
 //	go run ./test/bench [figure ...]
 //
-// Figures: turns, latency, idle, logins, history, start, faq; all without
-// arguments. PARLEY_BIN names the binary; PARLEY_TEST_DATA names the folder with
+// Figures: turns, latency, idle, logins, history, mattermost, catchup, start,
+// faq; all without arguments. PARLEY_BIN names the binary; PARLEY_TEST_DATA names the folder with
 // faq-dev.jsonl, without which the figure faq is left out.
 package main
 
@@ -43,12 +43,18 @@ func figures() []figure {
 		{"logins", (*bench).logins},
 		{"idle", (*bench).idle},
 		{"history", (*bench).history},
+		{"mattermost", (*bench).mattermost},
+		{"catchup", (*bench).catchUp},
 	}
 }
 
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == "yardstick" {
 		fmt.Fprintln(os.Stderr, serveYardstick(os.Args[2], os.Args[3]))
+		os.Exit(1)
+	}
+	if len(os.Args) == 2 && os.Args[1] == "barebot" {
+		fmt.Fprintln(os.Stderr, serveBareBot())
 		os.Exit(1)
 	}
 	if err := run(os.Args[1:]); err != nil {

@@ -26,9 +26,11 @@ func TestMain(m *testing.M) {
 		os.Exit(code)
 	}
 	code := parley.Main(m)
-	if err := pg.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, "close PostgreSQL:", err)
-		code = max(code, 1)
+	for what, end := range map[string]func() error{"Mattermost": stopMattermost, "PostgreSQL": pg.Close} {
+		if err := end(); err != nil {
+			fmt.Fprintf(os.Stderr, "close %s: %v\n", what, err)
+			code = max(code, 1)
+		}
 	}
 	os.Exit(code)
 }

@@ -394,8 +394,12 @@ func (l *link) hear(e mm.Event) {
 		h.wantSync()
 	case e.Name == mm.EventPosted, e.Name == mm.EventPostEdited, e.Name == mm.EventPostDeleted:
 		h.room(e.ChannelID).hear(e)
-	case e.Name == mm.EventUserAdded && us, e.Name == mm.EventDirectAdded, e.Name == mm.EventGroupAdded, e.Name == mm.EventChannelBack:
+	case e.Name == mm.EventUserAdded && us, e.Name == mm.EventDirectAdded, e.Name == mm.EventGroupAdded:
 		h.back(e.ChannelID)
+	case e.Name == mm.EventChannelBack:
+		// The whole team is told, also who is not in the room and could read it
+		// all the same: the list of our rooms decides.
+		h.wantSync()
 	case e.Name == mm.EventUserRemoved && us, e.Name == mm.EventChannelDeleted:
 		h.gone(e.ChannelID)
 	case e.Name == mm.EventChannelUpdated && e.Channel != nil:
