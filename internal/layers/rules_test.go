@@ -23,6 +23,7 @@ var layerOf = map[string]int{
 	"routing":    1,
 	"safehttp":   1,
 	"secret":     1,
+	"setting":    1,
 	"socket":     1,
 	"telemetry":  1,
 

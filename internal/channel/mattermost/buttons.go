@@ -37,6 +37,8 @@ type action struct {
 	Value        string              `json:"s"`
 	Title        string              `json:"t"`
 	Quick        bool                `json:"q,omitempty"`
+	// Seq is the entry that offers the choice.
+	Seq int64 `json:"e,omitempty"`
 }
 
 // actions are the buttons of a part, when Mattermost can reach us.
@@ -49,6 +51,7 @@ func (l *link) actions(o channel.Outgoing, body partBody) []any {
 	for i, b := range body.Buttons {
 		payload, err := json.Marshal(action{
 			Channel: l.id(), Conversation: o.Conversation.ID, Place: o.Leg.Place, Value: b.Value, Title: b.Title, Quick: body.Quick,
+			Seq: o.Entry.Seq,
 		})
 		if err != nil {
 			continue // cannot be: all fields are texts
@@ -121,6 +124,7 @@ func (d *Driver) Handler() http.Handler {
 var (
 	refusedForeign = pressed{Ephemeral: "This button is not valid any more. Please type what you want instead."}
 	refusedOld     = pressed{Ephemeral: "This button is too old. Please type what you want instead."}
+	refusedOther   = pressed{Ephemeral: "This button belongs to somebody else's question. Please ask yourself."}
 	refusedBusy    = pressed{Ephemeral: "That could not be stored right now. Please press again in a moment."}
 )
 
@@ -147,20 +151,31 @@ func (d *Driver) press(ctx context.Context, id chat.ChannelID, p press) (pressed
 	if !ok || a.Channel != id || p.ChannelID != at.room {
 		return refusedForeign, "refused"
 	}
+	// Flat places are one person's each: what others press is no word of theirs.
+	if at.kind == personPlace && p.UserID != at.user {
+		return refusedOther, "not_theirs"
+	}
 	result, err := l.click(ctx, at, a, p)
 	switch {
 	case err != nil:
 		l.log.Warn("a pressed button could not be taken", "error", err)
 		return refusedBusy, "failed"
-	case result != "":
+	case result != clickAccepted && result != clickRepeat:
 		return refusedForeign, result
 	case a.Quick:
-		return l.withoutButtons(ctx, p.PostID), "accepted"
+		return l.withoutButtons(ctx, p), result
 	}
-	return pressed{}, "accepted"
+	return pressed{}, result
 }
 
-// click stores what the press says. A non-empty result is a refusal.
+// What became of a press that is no refusal.
+const (
+	clickAccepted = "accepted"
+	clickRepeat   = "repeat"
+)
+
+// click stores what the press says and tells what became of it; anything but
+// accepted and repeat is a refusal.
 func (l *link) click(ctx context.Context, at place, a action, p press) (string, error) {
 	u, err := l.users.get(ctx, p.UserID)
 	if err != nil {
@@ -185,16 +200,24 @@ func (l *link) click(ctx context.Context, at place, a action, p press) (string, 
 		content.Speaker = nameOf(u)
 	}
 	l.typing.watch(conv)
-	_, err = l.d.Gateway.Accept(ctx, channel.Inbound{
+	receipt, err := l.d.Gateway.Accept(ctx, channel.Inbound{
 		Conversation: conv, Speaker: o.Speaker, Content: content, Purpose: chat.Message,
 		DedupeKey: clickKey(p, a), KeyDecides: true,
 	})
-	return "", err
+	if err == nil && receipt.Duplicate {
+		return clickRepeat, nil
+	}
+	return clickAccepted, err
 }
 
-// clickKey recognises a press that is told twice. Every press has a trigger id
-// of its own; without one, a button of a post counts once for each person.
+// clickKey recognises a press that counts already. Of quick replies the first
+// press counts, also when another comes before they are gone. A button can be
+// pressed again, and every press has a trigger id of its own; without one, it
+// counts once for each person.
 func clickKey(p press, a action) string {
+	if a.Quick && a.Seq > 0 {
+		return "pick:" + string(a.Conversation) + " " + strconv.FormatInt(a.Seq, 10)
+	}
 	what := p.TriggerID
 	if what == "" {
 		what = p.PostID + " " + p.UserID + " " + a.Value
@@ -205,12 +228,16 @@ func clickKey(p press, a action) string {
 
 // withoutButtons is the update that takes the quick replies off their post. An
 // update replaces text and props as a whole, so both are read first; a post
-// that cannot be read quickly keeps its buttons.
-func (l *link) withoutButtons(ctx context.Context, postID string) pressed {
+// that cannot be read quickly keeps its buttons. The post's id is not signed, so
+// a post of another room is never told.
+func (l *link) withoutButtons(ctx context.Context, p press) pressed {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	post, err := l.client.Post(ctx, postID)
-	if err != nil || post.UserID != l.self().ID {
+	if !mm.ValidID(p.PostID) {
+		return pressed{}
+	}
+	post, err := l.client.Post(ctx, p.PostID)
+	if err != nil || post.UserID != l.self().ID || post.ChannelID != p.ChannelID {
 		return pressed{}
 	}
 	props := map[string]any{}

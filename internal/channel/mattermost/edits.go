@@ -93,7 +93,9 @@ func (r *room) ask(ctx context.Context, p mm.Post, v verdict, missed bool) error
 		Silent: l.d.Now().Sub(mm.Time(p.EditAt)) > l.settings.Load().maxAge,
 	}
 	if ref, err := l.d.Store.Reference(ctx, l.id(), p.ID); fault.Is(err, fault.NotFound) {
-		in.External = p.ID
+		// With the key of the post itself: after a break the newest posts are read
+		// once more, and this one names us by then.
+		in.External, in.DedupeKey = p.ID, postKey(p)
 	} else if err != nil {
 		return err
 	} else if ref.Part > 0 {
@@ -114,6 +116,8 @@ func (r *room) editContent(v verdict, p mm.Post) chat.Content {
 	}
 	return r.h.l.content(v)
 }
+
+func postKey(p mm.Post) string { return "post:" + p.ID }
 
 func editKey(p mm.Post) string { return "edit:" + p.ID + ":" + strconv.FormatInt(p.EditAt, 10) }
 

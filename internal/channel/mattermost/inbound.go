@@ -80,7 +80,7 @@ func (r *room) accept(ctx context.Context, p mm.Post, v verdict, live bool, next
 	l := r.h.l
 	in := channel.Inbound{
 		Content: l.content(v), Purpose: chat.Message, External: p.ID,
-		DedupeKey: "post:" + p.ID, KeyDecides: true, Raw: rawOf(p),
+		DedupeKey: postKey(p), KeyDecides: true, Raw: rawOf(p),
 	}
 	result := resultAccepted
 	tripped := false

@@ -2,6 +2,7 @@ package mattermost
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ func newSettings(name string, b Body) (*settings, error) {
 	if s.maxAge, err = time.ParseDuration(b.MaxAnswerAge); err != nil {
 		return nil, fmt.Errorf("max_answer_age: %w", err)
 	}
-	s.patterns = sortedKeys(b.Rooms)
+	s.patterns = slices.Sorted(maps.Keys(b.Rooms))
 	// A name beats a pattern, a longer pattern a shorter one.
 	slices.SortStableFunc(s.patterns, func(a, b string) int {
 		if p, q := strings.ContainsAny(a, `*?[\`), strings.ContainsAny(b, `*?[\`); p != q {

@@ -3,6 +3,7 @@ package mattermost
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -65,7 +66,7 @@ func (p *probe) joined(rooms []mm.Channel, inTeam bool) {
 
 // roomSettings finds keys of rooms that match nothing.
 func (p *probe) roomSettings(ctx context.Context, teams []mm.Team, rooms []mm.Channel) {
-	for _, key := range sortedKeys(p.body.Rooms) {
+	for _, key := range slices.Sorted(maps.Keys(p.body.Rooms)) {
 		matches := slices.ContainsFunc(rooms, func(r mm.Channel) bool {
 			return slices.ContainsFunc([]string{r.Name, r.DisplayName, r.ID}, func(name string) bool {
 				ok, err := path.Match(key, name)

@@ -164,7 +164,7 @@ func (d *Driver) Find(ctx context.Context, o channel.Outgoing, p chat.Part) (str
 	if err != nil || body.Op != opPost {
 		return "", false, err
 	}
-	l, _, err := d.ready(ctx, o.Leg.Channel)
+	l, me, err := d.ready(ctx, o.Leg.Channel)
 	if err != nil {
 		return "", false, err
 	}
@@ -176,7 +176,8 @@ func (d *Driver) Find(ctx context.Context, o channel.Outgoing, p chat.Part) (str
 			return "", false, sendError(err)
 		}
 		for i := len(page.Posts) - 1; i >= 0; i-- {
-			if partKey(page.Posts[i].Props) == p.ID {
+			// Props are free: only our own posts prove anything.
+			if page.Posts[i].UserID == me.ID && partKey(page.Posts[i].Props) == p.ID {
 				return page.Posts[i].ID, true, nil
 			}
 			if page.Posts[i].CreateAt < oldest {

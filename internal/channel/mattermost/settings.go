@@ -1,9 +1,9 @@
 package mattermost
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"path"
 	"slices"
@@ -17,6 +17,7 @@ import (
 	"parley/internal/chat"
 	"parley/internal/fault"
 	mm "parley/internal/mattermost"
+	"parley/internal/setting"
 )
 
 // Name is what the catalog calls this type of channel.
@@ -83,11 +84,7 @@ func PasswordSecret(id chat.ChannelID) string { return "mattermost/" + string(id
 
 // ParseBody reads a stored body.
 func ParseBody(body []byte) (Body, error) {
-	var b Body
-	if err := json.Unmarshal(body, &b); err != nil {
-		return Body{}, fmt.Errorf("read mattermost settings: %w", err)
-	}
-	return b, nil
+	return setting.Stored[Body](Name, body)
 }
 
 // given is what an owner writes.
@@ -113,6 +110,14 @@ type givenRoom struct {
 	Answer string `json:"answer"`
 }
 
+// unknownKey refuses a key, and says of one that is not taken yet why.
+func unknownKey(path, key string, known []string) error {
+	if path == "access" {
+		return fault.Field(path, "is not built yet: everybody who can write to the account is answered; take it out")
+	}
+	return setting.Unknown(path, key, known)
+}
+
 // Kind is the catalog's face of this channel type. The zero value is ready.
 type Kind struct{}
 
@@ -128,7 +133,8 @@ func (Kind) Name() string { return Name }
 // Settle implements [channel.Kind].
 func (Kind) Settle(_ string, raw json.RawMessage, stored []byte) (channel.Settled, error) {
 	var g given
-	if err := decodeStrict(raw, &g); err != nil {
+	form := setting.Form{Unknown: unknownKey}
+	if err := form.Decode(raw, &g); err != nil {
 		return channel.Settled{}, err
 	}
 	var old Body
@@ -148,7 +154,7 @@ func (Kind) Settle(_ string, raw json.RawMessage, stored []byte) (channel.Settle
 	if err := settleAccount(b, g, old, stored != nil, settled.Secrets); err != nil {
 		return channel.Settled{}, err
 	}
-	body, err := canonical(b)
+	body, err := setting.Encode(Name, b)
 	if err != nil {
 		return channel.Settled{}, err
 	}
@@ -243,7 +249,7 @@ func settleAnswers(b *Body, g given, _ Body) error {
 	if b.Answer, err = settleAnswer("answer", g.Answer); err != nil {
 		return err
 	}
-	for _, name := range sortedKeys(g.Rooms) {
+	for _, name := range slices.Sorted(maps.Keys(g.Rooms)) {
 		at := "rooms." + name
 		if strings.TrimSpace(name) == "" {
 			return fault.Field("rooms", "has an entry without a name; write the name of a room as in its address, or a pattern such as \"dev-*\"")
@@ -305,7 +311,7 @@ func settleAnswer(field, answer string) (string, error) {
 	case isPrefix || answer == strings.TrimSpace(onPrefix):
 		return "", fault.Field(field, "needs one word after prefix, such as \"prefix !bot\"")
 	}
-	return "", fault.Field(field, "%q is none of mention, always and \"prefix !bot\"%s", answer, suggest(answer, []string{onMention, always}))
+	return "", fault.Field(field, "%q is none of mention, always and \"prefix !bot\"%s", answer, setting.Suggest(answer, []string{onMention, always}))
 }
 
 func settleLimits(b *Body, g given, _ Body) error {
@@ -344,27 +350,6 @@ func settleAlerts(b *Body, _ given, _ Body) error {
 		return fault.Field("alerts", "%q is not a room; write its name as in its address, or team/name", b.Alerts)
 	}
 	return nil
-}
-
-// canonical encodes the body with sorted keys.
-func canonical(b Body) ([]byte, error) {
-	first, err := json.Marshal(b)
-	if err != nil {
-		return nil, fmt.Errorf("encode mattermost settings: %w", err)
-	}
-	var tree any
-	dec := json.NewDecoder(bytes.NewReader(first))
-	dec.UseNumber()
-	if err := dec.Decode(&tree); err != nil {
-		return nil, fmt.Errorf("encode mattermost settings: %w", err)
-	}
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(tree); err != nil {
-		return nil, fmt.Errorf("encode mattermost settings: %w", err)
-	}
-	return bytes.TrimSpace(out.Bytes()), nil
 }
 
 // Export implements [channel.Exporter].

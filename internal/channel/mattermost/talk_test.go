@@ -179,6 +179,26 @@ func TestEdits(t *testing.T) {
 	w.answered(alice, w.room.ID, 4, "alice> re: follow up", root)
 }
 
+// After a break a room's newest posts are read once more. One that became a
+// question by an edit was answered under its new text already.
+func TestEditedQuestionIsReadAgain(t *testing.T) {
+	w := newWorld(t, nil).up()
+	alice := w.mm.Alice
+	name := "@" + w.bot.Username
+	heard := w.metric("parley_mattermost_posts_total")
+	said := alice.Post(t, w.room.ID, "to nobody", "")
+	wait.For(t, within, func() bool { return w.metric("parley_mattermost_posts_total") > heard }, "the post to be heard")
+	alice.Edit(t, said, "now to you "+name)
+	w.answered(alice, w.room.ID, 1, "alice> re: now to you", said)
+	w.stop()
+	w.up()
+	last := alice.Post(t, w.room.ID, name+" last", "")
+	w.answered(alice, w.room.ID, 2, "alice> re: last", last)
+	if e := w.talk(th(w.room.ID, said)); len(e) != 2 {
+		t.Errorf("the question was taken %d times over: %+v", len(e)/2, e)
+	}
+}
+
 func TestDeletions(t *testing.T) {
 	w := newWorld(t, nil).up()
 	alice := w.mm.Alice

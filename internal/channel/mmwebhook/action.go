@@ -250,12 +250,14 @@ func optionOf(entries []chat.Entry, of pressable) (chat.Entry, chat.Option, bool
 
 // clickKey recognises a press that counts already. Of quick replies the first
 // press counts; a button can be pressed again, and every press has a trigger id
-// of its own.
+// of its own. Keys are one space for the whole channel, entries are numbered in
+// their conversation.
 func clickKey(of pressable, p press, quick bool) string {
+	entry := string(of.Conversation) + " " + strconv.FormatInt(of.Seq, 10)
 	if quick {
-		return "pick:" + strconv.FormatInt(of.Seq, 10)
+		return "pick:" + entry
 	}
-	sum := sha256.Sum256([]byte(p.TriggerID + " " + strconv.FormatInt(of.Seq, 10) + " " + strconv.Itoa(of.Option)))
+	sum := sha256.Sum256([]byte(p.TriggerID + " " + entry + " " + strconv.Itoa(of.Option)))
 	return "click:" + base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 

@@ -99,6 +99,18 @@ func TestQuickRepliesDisappear(t *testing.T) {
 	}
 }
 
+// Two people have the same menu at the same place of their conversations.
+func TestQuickRepliesOfTwoPeople(t *testing.T) {
+	k := start(t, &echo{reply: menu(chat.StyleQuickReplies)}, with(nil))
+	for id, name := range map[string]string{aliceID: "alice", bobID: "bob"} {
+		a := k.post(k.payload(map[string]any{"text": "menu", "user_id": id, "user_name": name}))
+		who := map[string]any{"user_id": id, "user_name": name}
+		if got := k.press(a.Attachments[0].Actions[0].Integration.Context, who); got.Ephemeral != "chosen: track" {
+			t.Errorf("%s: %s", name, got.raw)
+		}
+	}
+}
+
 func TestButtonsThroughTheWebhook(t *testing.T) {
 	in := newInbox(t)
 	k := start(t, &echo{reply: menu(chat.StyleQuickReplies)}, with(map[string]any{"incoming_url": in.url(), "answer": "webhook"}))

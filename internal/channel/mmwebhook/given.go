@@ -1,13 +1,13 @@
 package mmwebhook
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"parley/internal/fault"
+	"parley/internal/setting"
 )
 
 // given is what an owner writes.
@@ -35,19 +35,9 @@ type proofGiven struct {
 // another type, by path and with a suggestion.
 func readGiven(raw []byte) (given, error) {
 	var g given
-	if len(bytes.TrimSpace(raw)) == 0 {
-		raw = []byte("{}")
-	}
-	var tree any
-	if err := json.Unmarshal(raw, &tree); err != nil {
-		return g, fault.Wrap(err, fault.Invalid, "the settings are not JSON")
-	}
-	if tree == nil {
-		return g, nil
-	}
-	top, ok := tree.(map[string]any)
-	if !ok {
-		return g, fault.New(fault.Invalid, "the settings should be a group of keys")
+	top, err := setting.Group(raw)
+	if err != nil {
+		return g, err
 	}
 	return g, readGroup("", top, map[string]func(string, any) error{
 		"id":             textInto(&g.id),
@@ -72,14 +62,11 @@ func readGiven(raw []byte) (given, error) {
 // readGroup hands each value to the reader of its key. A null is the same as a
 // key left out.
 func readGroup(at string, group map[string]any, readers map[string]func(string, any) error) error {
-	for _, key := range sortedKeys(group) {
-		path := key
-		if at != "" {
-			path = at + "." + key
-		}
+	for _, key := range slices.Sorted(maps.Keys(group)) {
+		path := setting.Path(at, key)
 		read, known := readers[key]
 		if !known {
-			return fault.Field(path, "is not a known key%s", suggest(key, sortedKeys(readers)))
+			return setting.Unknown(path, key, slices.Sorted(maps.Keys(readers)))
 		}
 		if group[key] == nil {
 			continue
@@ -167,21 +154,4 @@ func proofsInto(out *[]proofGiven, key string) func(string, any) error {
 		}
 		return nil
 	}
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// suggest names the nearest known word, or lists them all when none is near.
-func suggest(word string, known []string) string {
-	if best := fault.Nearest(word, known); best != "" {
-		return fmt.Sprintf("; did you mean %q?", best)
-	}
-	return fmt.Sprintf("; known are %s", strings.Join(known, ", "))
 }

@@ -59,21 +59,25 @@ func readPayload(contentType string, body []byte) (payload, error) {
 	return payload{}, fault.Field("Content-Type", "is neither %s nor %s; choose one of them in the outgoing webhook", asJSON, asForm)
 }
 
+// jsonPayload is the JSON of a call. It has a name so that the log is short when
+// something else comes.
+type jsonPayload struct {
+	Token       string          `json:"token"`
+	TeamID      string          `json:"team_id"`
+	TeamDomain  string          `json:"team_domain"`
+	ChannelID   string          `json:"channel_id"`
+	ChannelName string          `json:"channel_name"`
+	Timestamp   json.RawMessage `json:"timestamp"`
+	UserID      string          `json:"user_id"`
+	UserName    string          `json:"user_name"`
+	PostID      string          `json:"post_id"`
+	Text        string          `json:"text"`
+	TriggerWord string          `json:"trigger_word"`
+	FileIDs     json.RawMessage `json:"file_ids"`
+}
+
 func readJSON(body []byte) (payload, error) {
-	var raw struct {
-		Token       string          `json:"token"`
-		TeamID      string          `json:"team_id"`
-		TeamDomain  string          `json:"team_domain"`
-		ChannelID   string          `json:"channel_id"`
-		ChannelName string          `json:"channel_name"`
-		Timestamp   json.RawMessage `json:"timestamp"`
-		UserID      string          `json:"user_id"`
-		UserName    string          `json:"user_name"`
-		PostID      string          `json:"post_id"`
-		Text        string          `json:"text"`
-		TriggerWord string          `json:"trigger_word"`
-		FileIDs     json.RawMessage `json:"file_ids"`
-	}
+	var raw jsonPayload
 	if err := json.Unmarshal(body, &raw); err != nil {
 		return payload{}, fault.Wrap(err, fault.Invalid, "the body is not the JSON of an outgoing webhook")
 	}

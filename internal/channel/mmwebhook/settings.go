@@ -1,7 +1,6 @@
 package mmwebhook
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"parley/internal/chat"
 	"parley/internal/fault"
 	mm "parley/internal/mattermost"
+	"parley/internal/setting"
 )
 
 // Name is what the catalog calls this type of channel.
@@ -96,11 +96,7 @@ func IncomingSecret(id string) string { return secretID(id, "incoming_url") }
 
 // ParseBody reads a stored body.
 func ParseBody(body []byte) (Body, error) {
-	var b Body
-	if err := json.Unmarshal(body, &b); err != nil {
-		return Body{}, fmt.Errorf("read mattermost-webhook settings: %w", err)
-	}
-	return b, nil
+	return setting.Stored[Body](Name, body)
 }
 
 // Kind is the catalog's face of this channel type. The zero value is ready.
@@ -129,7 +125,7 @@ func (Kind) Settle(name string, raw json.RawMessage, stored []byte) (channel.Set
 			return channel.Settled{}, err
 		}
 	}
-	body, err := canonical(s.body)
+	body, err := setting.Encode(Name, s.body)
 	if err != nil {
 		return channel.Settled{}, err
 	}
@@ -329,7 +325,7 @@ func (s *settling) limits() error {
 			return fault.Field("answer", "is webhook, which needs incoming_url")
 		}
 	default:
-		return fault.Field("answer", "%q is neither response nor webhook%s", s.body.Answer, suggest(s.body.Answer, []string{byResponse, byWebhook}))
+		return fault.Field("answer", "%q is neither response nor webhook%s", s.body.Answer, setting.Suggest(s.body.Answer, []string{byResponse, byWebhook}))
 	}
 	s.body.LoopLimit = DefaultLoopLimit
 	if s.given.loopLimit != nil {
@@ -339,23 +335,4 @@ func (s *settling) limits() error {
 		return fault.Field("loop_limit", "should be 0 (no limit) to 10000 messages a minute")
 	}
 	return nil
-}
-
-// canonical encodes the body with sorted keys.
-func canonical(b Body) ([]byte, error) {
-	first, err := json.Marshal(b)
-	if err != nil {
-		return nil, fmt.Errorf("encode mattermost-webhook settings: %w", err)
-	}
-	var tree any
-	if err := json.Unmarshal(first, &tree); err != nil {
-		return nil, fmt.Errorf("encode mattermost-webhook settings: %w", err)
-	}
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(tree); err != nil {
-		return nil, fmt.Errorf("encode mattermost-webhook settings: %w", err)
-	}
-	return bytes.TrimSpace(out.Bytes()), nil
 }

@@ -2,7 +2,9 @@ package rtm
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"parley/internal/fault"
@@ -85,7 +87,7 @@ func (d *Driver) Handler() http.Handler {
 		case !known:
 			unknown.ServeHTTP(w, r)
 		case methods[r.Method] == nil:
-			writeError(w, http.StatusMethodNotAllowed, "this address takes "+strings.Join(sortedKeys(methods), ", "))
+			writeError(w, http.StatusMethodNotAllowed, "this address takes "+strings.Join(slices.Sorted(maps.Keys(methods)), ", "))
 		default:
 			methods[r.Method].ServeHTTP(w, r)
 		}

@@ -1,7 +1,6 @@
 package rtm
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -13,6 +12,7 @@ import (
 	"parley/internal/channel"
 	"parley/internal/chat"
 	"parley/internal/fault"
+	"parley/internal/setting"
 )
 
 // Name is what the catalog calls this type of channel.
@@ -68,11 +68,7 @@ func SecretID(bot, app string) string { return "rtm/" + bot + "/" + app + "/secr
 
 // ParseBody reads a stored body.
 func ParseBody(body []byte) (Body, error) {
-	var b Body
-	if err := json.Unmarshal(body, &b); err != nil {
-		return Body{}, fmt.Errorf("read rtm settings: %w", err)
-	}
-	return b, nil
+	return setting.Stored[Body](Name, body)
 }
 
 // given is what an owner writes.
@@ -95,6 +91,15 @@ type givenApp struct {
 	SingleUseJWT bool     `json:"single_use_jwt"`
 }
 
+// unknownKey refuses a key. Where none is near it lists the known ones in
+// brackets.
+func unknownKey(path, key string, known []string) error {
+	if fault.Nearest(key, known) == "" {
+		return fault.Field(path, "is not a known key; known are %v", known)
+	}
+	return setting.Unknown(path, key, known)
+}
+
 // Kind is the catalog's face of this channel type. The zero value is ready.
 type Kind struct{}
 
@@ -106,7 +111,8 @@ func (Kind) Name() string { return Name }
 // Settle implements [channel.Kind].
 func (Kind) Settle(name string, raw json.RawMessage, stored []byte) (channel.Settled, error) {
 	var g given
-	if err := decodeStrict(raw, settingsShape(), &g); err != nil {
+	form := setting.Form{Whole: "should be a group of keys", Unknown: unknownKey}
+	if err := form.Decode(raw, &g); err != nil {
 		return channel.Settled{}, err
 	}
 	var old Body
@@ -123,7 +129,7 @@ func (Kind) Settle(name string, raw json.RawMessage, stored []byte) (channel.Set
 	if err := s.apps(g.Apps); err != nil {
 		return channel.Settled{}, err
 	}
-	body, err := canonical(s.body)
+	body, err := setting.Encode(Name, s.body)
 	if err != nil {
 		return channel.Settled{}, err
 	}
@@ -205,25 +211,6 @@ func origin(s string) (string, error) {
 		host = strings.TrimSuffix(host, ":80")
 	}
 	return scheme + "://" + host, nil
-}
-
-// canonical encodes v with sorted keys.
-func canonical(v any) ([]byte, error) {
-	first, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("encode rtm settings: %w", err)
-	}
-	var tree any
-	if err := json.Unmarshal(first, &tree); err != nil {
-		return nil, fmt.Errorf("encode rtm settings: %w", err)
-	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(tree); err != nil {
-		return nil, fmt.Errorf("encode rtm settings: %w", err)
-	}
-	return bytes.TrimSpace(b.Bytes()), nil
 }
 
 func hasHMAC(algorithms []string) bool {
