@@ -39,10 +39,11 @@ type hold struct {
 	alive time.Time
 }
 
-func newHold(ctx context.Context, l *link) (*hold, error) {
+// beginHold gives the link its rooms, as far as they are stored.
+func beginHold(ctx context.Context, l *link) error {
 	stored, err := l.d.Store.Rooms(ctx, l.id())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	h := &hold{l: l, rooms: map[string]*room{}, live: make(chan struct{}, 16), older: make(chan struct{}, 8), sync: make(chan struct{}, 1)}
 	h.ctx, h.cancel = context.WithCancel(l.ctx)
@@ -66,7 +67,7 @@ func newHold(ctx context.Context, l *link) (*hold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.hold = h
-	return h, nil
+	return nil
 }
 
 // close stops all work and writes the last positions.

@@ -197,7 +197,10 @@ func (w *world) configure(set settings) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.body, w.id = s.Body, s.ID
+	w.body = s.Body
+	if w.id != s.ID { // it stays, and the sender reads it
+		w.id = s.ID
+	}
 	for k, v := range s.Secrets {
 		w.secret[k] = v
 	}

@@ -269,7 +269,7 @@ func (l *link) claim(ctx context.Context) error {
 	}
 	l.owner = owner
 	if l.hold == nil {
-		if l.hold, err = newHold(ctx, l); err != nil {
+		if err := beginHold(ctx, l); err != nil {
 			return err
 		}
 		l.resume = mm.Resume{}
