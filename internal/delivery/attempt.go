@@ -79,7 +79,7 @@ func (s *Service) prepare(j *job) error {
 	var ok bool
 	if j.sender, ok = s.SenderFor(j.Channel); !ok {
 		return &failure{SendError: channel.SendError{
-			Outcome: channel.SendTemporary, Endpoint: true, Cause: errors.New("no channel in force takes this delivery"),
+			Outcome: channel.SendTemporary, Endpoint: true, Cause: errors.New("its channel is disabled or deleted; enable it, or drop the delivery"),
 		}}
 	}
 	if len(j.Parts) > 0 {

@@ -129,9 +129,12 @@ func (d *Doctor) link(l Link) Finding {
 	f := Finding{Name: "link", Level: OK}
 	now := d.Now()
 	var told []string
-	tell := func(n int64, what string) {
-		if n > 0 {
-			told = append(told, fmt.Sprintf("%d %s", n, what))
+	tell := func(n int64, one, many string) {
+		switch {
+		case n == 1:
+			told = append(told, "1 "+one)
+		case n > 1:
+			told = append(told, fmt.Sprintf("%d %s", n, many))
 		}
 	}
 	switch {
@@ -156,9 +159,9 @@ func (d *Doctor) link(l Link) Finding {
 		return f
 	}
 	told = append(told, "connected for "+ago(now, l.Since), fmt.Sprintf("%d rooms live", l.Live))
-	tell(int64(l.CatchingUp), "catching up")
-	tell(l.Recovered, "posts recovered after outages")
-	tell(l.Late, "posts too old to be answered")
+	tell(int64(l.CatchingUp), "catching up", "catching up")
+	tell(l.Recovered, "post recovered after outages", "posts recovered after outages")
+	tell(l.Late, "post too old to be answered", "posts too old to be answered")
 	if !l.LastEvent.IsZero() {
 		told = append(told, "last heard "+ago(now, l.LastEvent)+" ago")
 	}

@@ -70,7 +70,7 @@ func (r *run) showChannel(d catalog.ChannelDetails) {
 		{"version", number(d.Version)}, {"notes", orDash(channelNotes(d.Channel))},
 	})
 	if len(d.Paste) > 0 {
-		r.say("\nPaste into your client:")
+		r.say("\nWhat to paste where:")
 		rows := make([][]string, len(d.Paste))
 		for i, p := range d.Paste {
 			rows[i] = []string{"  " + p.Label, p.Value}

@@ -31,7 +31,11 @@ func (c *catalogExportCmd) Run(r *run) error {
 	}
 	if c.Output == "" {
 		err := r.answer(written, func() { fmt.Fprint(r.Stdout, written.Catalog) })
-		if n := len(written.Definitions); n > 0 && !r.cli.JSON {
+		switch n := len(written.Definitions); {
+		case n == 0 || r.cli.JSON:
+		case n == 1:
+			r.note("the definition it names is not in it; -o DIR writes it too")
+		default:
 			r.note("the %d definitions it names are not in it; -o DIR writes them too", n)
 		}
 		return err

@@ -97,7 +97,7 @@ channels:
 	t.Setenv("SITE_APPS_0_SECRET", "hidden-secret")
 	o.walk(t, []step{
 		{[]string{"apply", "-f", dir}, 0, nil},
-		{[]string{"catalog", "export"}, 0, []string{"secret: ${env:SITE_APPS_0_SECRET}", "the 1 definitions it names are not in it"}},
+		{[]string{"catalog", "export"}, 0, []string{"secret: ${env:SITE_APPS_0_SECRET}", "the definition it names is not in it"}},
 		{[]string{"catalog", "export", "-o", out}, 0, []string{"wrote " + filepath.Join(out, "catalog.yaml"), "wrote " + filepath.Join(out, "desk.flow.yaml"), "needs SITE_APPS_0_SECRET: channel site, apps[0].secret"}},
 		{[]string{"catalog", "export", "-o", out}, 1, []string{"is there already; nothing was written"}},
 		{[]string{"catalog", "export", "-o", out, "--force"}, 0, nil},
@@ -166,7 +166,7 @@ func TestChannelAddAsks(t *testing.T) {
 
 	right := &person{answers: []string{"desk", "Desk", "", "hidden-secret", "https://a.example, https://b.example,"}}
 	code, out = o.with(right, "channel", "add", "rtm")
-	for _, want := range []string{"ok    bot", "create    channel rtm (version 1)", "Paste into your client:", "base URL  https://chat.example.com", "- https://b.example", "- id: cs-asked"} {
+	for _, want := range []string{"ok    bot", "create    channel rtm (version 1)", "What to paste where:", "base URL  https://chat.example.com", "- https://b.example", "- id: cs-asked"} {
 		if code != 0 || !strings.Contains(out, want) {
 			t.Errorf("code %d, no %q in\n%s", code, want, out)
 		}

@@ -321,6 +321,9 @@ func (d *Driver) apply(next map[chat.ChannelID]*link) {
 			continue
 		}
 		old.cancel()
+		if l == nil && old.started && !d.stopped {
+			d.work.Go(old.withdraw)
+		}
 	}
 	for id, l := range next {
 		if d.running {
@@ -328,6 +331,16 @@ func (d *Driver) apply(next map[chat.ChannelID]*link) {
 		}
 	}
 	d.links = next
+}
+
+// withdraw takes back the alerts about a channel that is disabled or gone: there
+// is nothing left to mend, and nobody would clear them any more.
+func (l *link) withdraw() {
+	<-l.done
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), 3*time.Second)
+	defer cancel()
+	l.d.Alerts.Clear(ctx, l.alert("token"))
+	l.d.Alerts.Clear(ctx, l.alert("link"))
 }
 
 // link returns the link of a channel in force, or nil.

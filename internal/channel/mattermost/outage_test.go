@@ -235,6 +235,14 @@ func TestTokenRevoked(t *testing.T) {
 	if w.alerts.get(alert) != "" {
 		t.Error("the alert still holds")
 	}
+	// What is wrong with a channel that is taken out of service is nobody's alert.
+	w.mm.RevokeToken(t, w.bot)
+	wait.For(t, time.Minute, func() bool { return w.alerts.get(alert) != "" }, "the second alert")
+	if apply, err = w.driver.Prepare(nil); err != nil {
+		t.Fatal(err)
+	}
+	apply()
+	wait.For(t, within, func() bool { return w.alerts.get(alert) == "" }, "the alert to be withdrawn")
 }
 
 func TestTwoChannelsOnOneAccount(t *testing.T) {

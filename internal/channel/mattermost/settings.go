@@ -311,7 +311,11 @@ func settleAnswer(field, answer string) (string, error) {
 	case isPrefix || answer == strings.TrimSpace(onPrefix):
 		return "", fault.Field(field, "needs one word after prefix, such as \"prefix !bot\"")
 	}
-	return "", fault.Field(field, "%q is none of mention, always and \"prefix !bot\"%s", answer, setting.Suggest(answer, []string{onMention, always}))
+	mend := ""
+	if best := fault.Nearest(answer, []string{onMention, always}); best != "" {
+		mend = fmt.Sprintf("; did you mean %q?", best)
+	}
+	return "", fault.Field(field, "%q is none of mention, always and \"prefix !bot\"%s", answer, mend)
 }
 
 func settleLimits(b *Body, g given, _ Body) error {
