@@ -137,6 +137,10 @@ func (p *product) linkUp() error {
 				return fmt.Errorf("the link is not up: no %s", line)
 			}
 		}
+		// Right after the connection there are no rooms yet.
+		if strings.Contains(string(text), `parley_mattermost_rooms{channel="team",state="live"} 0`+"\n") {
+			return errors.New("the link has no rooms yet")
+		}
 		return nil
 	})
 }
