@@ -89,16 +89,12 @@ func (s *Service) Accept(ctx context.Context, in channel.Inbound) (channel.Recei
 	if err != nil {
 		return channel.Receipt{}, err
 	}
-	if !step.OwesTurn && step.Draft.Purpose == chat.Message {
-		// It may open an episode all the same.
+	if step.Draft.Purpose == chat.Message { // it may open an episode, whether or not it owes a turn
 		if err := s.answerer(ctx, in.Conversation, h, &step); err != nil {
 			return channel.Receipt{}, err
 		}
 	}
 	if step.OwesTurn {
-		if err := s.answerer(ctx, in.Conversation, h, &step); err != nil {
-			return channel.Receipt{}, err
-		}
 		s.fold(in.Conversation.Channel, h, &step)
 	}
 	return s.commit(ctx, in.Conversation, h, step, in.Committed)

@@ -1,9 +1,6 @@
 package sqlite
 
 import (
-	"sync"
-	"unsafe"
-
 	"modernc.org/libc"
 	lib "modernc.org/sqlite/lib"
 )
@@ -14,30 +11,15 @@ import (
 // pages written in small pieces with pauses in between, before the sync, which
 // then finds little to do and promises the same as ever.
 
-// dataMethods is SQLite's method table of a database file with our sync in
-// front, dataOriginal the table as it was. Both are set with the first database
-// file opened gently and never change.
-var dataMethods, dataOriginal struct {
-	sync.Once
-	table lib.Tsqlite3_io_methods
-	at    uintptr
-}
+// dataMethods are those of database files that are opened gently.
+var dataMethods hooked
 
 func openGently(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags uintptr) int32 {
 	rc := openFile(tls, vfs, name, file, flags, outFlags)
 	if rc != lib.SQLITE_OK || flags&lib.SQLITE_OPEN_MAIN_DB == 0 {
 		return rc
 	}
-	f := object[lib.Tsqlite3_file](file)
-	dataMethods.Do(func() {
-		dataOriginal.at, dataOriginal.table = f.FpMethods, *object[lib.Tsqlite3_io_methods](f.FpMethods)
-		dataMethods.table = dataOriginal.table
-		dataMethods.table.FxSync = pointer(syncMethod(gentleSync))
-		dataMethods.at = uintptr(unsafe.Pointer(&dataMethods.table))
-	})
-	if f.FpMethods == dataOriginal.at { // else SQLite has several, and this one stays as it is
-		f.FpMethods = dataMethods.at
-	}
+	dataMethods.into(object[lib.Tsqlite3_file](file), func(t *lib.Tsqlite3_io_methods) { t.FxSync = pointer(syncMethod(gentleSync)) })
 	return rc
 }
 
@@ -49,5 +31,5 @@ func gentleSync(tls *libc.TLS, file uintptr, flags int32) int32 {
 		descriptor                 int32
 	}](file)
 	writeOut(int(at.descriptor))
-	return method[syncMethod](dataOriginal.table.FxSync)(tls, file, flags)
+	return method[syncMethod](dataMethods.original.FxSync)(tls, file, flags)
 }

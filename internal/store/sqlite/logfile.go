@@ -36,14 +36,32 @@ var registered = sync.OnceValue(func() error {
 	return errors.Join(registerFileSystem(fileSystem, openFile), registerFileSystem(gentleFileSystem, openGently))
 })
 
-// logMethods is SQLite's method table of a log file, with ours in front of six
-// methods; original is the table as it was. Both are set with the first log
-// file that is opened and never change.
-var logMethods, original struct {
+// hooked is SQLite's method table of a kind of file with ours in front of some
+// methods. It is set with the first such file that is opened and never changes.
+type hooked struct {
 	sync.Once
-	table lib.Tsqlite3_io_methods
-	at    uintptr
+	table, original lib.Tsqlite3_io_methods
+	// originalAt is where SQLite has its own table.
+	originalAt uintptr
 }
+
+// into puts the table into an open file. It is false when SQLite has several
+// tables for this kind of file: then this one stays as it is.
+func (h *hooked) into(f *lib.Tsqlite3_file, hook func(*lib.Tsqlite3_io_methods)) bool {
+	h.Do(func() {
+		h.originalAt, h.original = f.FpMethods, *object[lib.Tsqlite3_io_methods](f.FpMethods)
+		h.table = h.original
+		hook(&h.table)
+	})
+	if f.FpMethods != h.originalAt {
+		return false
+	}
+	f.FpMethods = uintptr(unsafe.Pointer(&h.table))
+	return true
+}
+
+// logMethods are those of log files.
+var logMethods hooked
 
 // logFiles are the open log files, by the address of SQLite's file object. One
 // file object is used by one goroutine at a time.
@@ -103,17 +121,11 @@ func openFile(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags uint
 	if rc != lib.SQLITE_OK || flags&lib.SQLITE_OPEN_WAL == 0 {
 		return rc
 	}
-	f := object[lib.Tsqlite3_file](file)
-	logMethods.Do(func() {
-		original.at, original.table = f.FpMethods, *object[lib.Tsqlite3_io_methods](f.FpMethods)
-		t := original.table
+	hook := func(t *lib.Tsqlite3_io_methods) {
 		t.FxClose, t.FxRead, t.FxWrite = pointer(closeMethod(closeLog)), pointer(moveMethod(readLog)), pointer(moveMethod(writeLog))
 		t.FxTruncate, t.FxSync, t.FxFileSize = pointer(truncMethod(truncateLog)), pointer(syncMethod(syncLog)), pointer(sizeMethod(sizeOfLog))
-		logMethods.table = t
-		logMethods.at = uintptr(unsafe.Pointer(&logMethods.table))
-	})
-	if f.FpMethods == original.at { // else SQLite has several, and this one stays as it is
-		f.FpMethods = logMethods.at
+	}
+	if logMethods.into(object[lib.Tsqlite3_file](file), hook) {
 		logFiles.Store(file, &gathered{})
 	}
 	return rc
@@ -130,7 +142,7 @@ func (g *gathered) pass(tls *libc.TLS, file uintptr) int32 {
 	g.bytes = g.bytes[:0]
 	for len(rest) > 0 {
 		n := min(len(rest), passMost)
-		rc := method[moveMethod](original.table.FxWrite)(tls, file, uintptr(unsafe.Pointer(&rest[0])), int32(n), at)
+		rc := method[moveMethod](logMethods.original.FxWrite)(tls, file, uintptr(unsafe.Pointer(&rest[0])), int32(n), at)
 		runtime.KeepAlive(g)
 		if rc != lib.SQLITE_OK {
 			return rc
@@ -158,35 +170,35 @@ func readLog(tls *libc.TLS, file, buf uintptr, n int32, at int64) int32 {
 	if rc := logOf(file).pass(tls, file); rc != lib.SQLITE_OK {
 		return rc
 	}
-	return method[moveMethod](original.table.FxRead)(tls, file, buf, n, at)
+	return method[moveMethod](logMethods.original.FxRead)(tls, file, buf, n, at)
 }
 
 func truncateLog(tls *libc.TLS, file uintptr, size int64) int32 {
 	if rc := logOf(file).pass(tls, file); rc != lib.SQLITE_OK {
 		return rc
 	}
-	return method[truncMethod](original.table.FxTruncate)(tls, file, size)
+	return method[truncMethod](logMethods.original.FxTruncate)(tls, file, size)
 }
 
 func syncLog(tls *libc.TLS, file uintptr, flags int32) int32 {
 	if rc := logOf(file).pass(tls, file); rc != lib.SQLITE_OK {
 		return rc
 	}
-	return method[syncMethod](original.table.FxSync)(tls, file, flags)
+	return method[syncMethod](logMethods.original.FxSync)(tls, file, flags)
 }
 
 func sizeOfLog(tls *libc.TLS, file, size uintptr) int32 {
 	if rc := logOf(file).pass(tls, file); rc != lib.SQLITE_OK {
 		return rc
 	}
-	return method[sizeMethod](original.table.FxFileSize)(tls, file, size)
+	return method[sizeMethod](logMethods.original.FxFileSize)(tls, file, size)
 }
 
 func closeLog(tls *libc.TLS, file uintptr) int32 {
 	passed := logOf(file).pass(tls, file)
 	logFiles.Delete(file)
-	object[lib.Tsqlite3_file](file).FpMethods = original.at
-	if rc := method[closeMethod](original.table.FxClose)(tls, file); rc != lib.SQLITE_OK {
+	object[lib.Tsqlite3_file](file).FpMethods = logMethods.originalAt
+	if rc := method[closeMethod](logMethods.original.FxClose)(tls, file); rc != lib.SQLITE_OK {
 		return rc
 	}
 	return passed
