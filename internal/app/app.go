@@ -193,9 +193,7 @@ func (a *App) beginKeys(ctx context.Context) error {
 }
 
 // beginSocket opens the admin socket, which is served once everything else has
-// begun. With PostgreSQL it is what keeps a second process out of the folder,
-// so it comes before the lease: a second lease would void the claims of the
-// first process.
+// begun.
 func (a *App) beginSocket(context.Context) error {
 	socket, err := adminapi.Listen(a.Settings.Data)
 	if err != nil {
@@ -314,7 +312,7 @@ func (a *App) beginCatalog(ctx context.Context) error {
 		return err
 	}
 	a.catalog, err = catalog.New(catalog.Options{
-		Store: a.store, Sealer: a.box, Kinds: a.kinds(), Types: a.servedTypes(), Published: a.inForce, Demo: demo.Definition(), Now: a.Now,
+		Store: a.store, Sealer: a.box, Kinds: a.kinds(), Types: channelTypes(a.prober()), Published: a.inForce, Demo: demo.Definition(), Now: a.Now,
 	})
 	if err != nil {
 		return err

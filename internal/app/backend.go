@@ -81,7 +81,7 @@ func Offline(ctx context.Context, o Options) (_ http.Handler, closer func() erro
 	if a.box, err = openKeys(ctx, o.Settings.KeyFile, s, o.Logger, false); err != nil {
 		return nil, nil, err
 	}
-	a.catalog, err = catalog.New(catalog.Options{Store: s, Sealer: a.box, Kinds: a.kinds(), Types: channelTypes(), Now: o.Now})
+	a.catalog, err = catalog.New(catalog.Options{Store: s, Sealer: a.box, Kinds: a.kinds(), Types: channelTypes(mattermost.Kind{}), Now: o.Now})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -14,20 +14,16 @@ import (
 	"parley/internal/secret"
 )
 
-// channelTypes lists the types of channel an owner can configure.
-func channelTypes() []channel.Kind {
-	return []channel.Kind{rtmkind.Kind{}, mattermost.Kind{}, mmwebhook.Kind{}}
+// channelTypes lists the types of channel an owner can configure. A running
+// server can test Mattermost accounts further than a command, see [App.prober].
+func channelTypes(account channel.Kind) []channel.Kind {
+	return []channel.Kind{rtmkind.Kind{}, account, mmwebhook.Kind{}}
 }
 
 // prober tests Mattermost channels as a running server can: Mattermost also
 // calls it, at mattermost.ProbePath. It keeps nothing, so there may be several.
 func (a *App) prober() *mattermost.Prober {
 	return mattermost.NewProber(mattermost.ProbeOptions{CallbackBase: a.BaseURL, Signer: secret.NewSigner(a.box), Now: a.Now})
-}
-
-// servedTypes are the channel types of a running server.
-func (a *App) servedTypes() []channel.Kind {
-	return []channel.Kind{rtmkind.Kind{}, a.prober(), mmwebhook.Kind{}}
 }
 
 // beginPush makes what takes entries to places that do not read the log
