@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,6 +60,9 @@ func on(t *testing.T, m *memory, f *far, grace time.Duration, options ...func(*d
 	}()
 	b.end = func() { cancel(); <-done }
 	t.Cleanup(b.end)
+	// The first look at the store is over: what a test sets now is seen by the
+	// second.
+	synctest.Wait()
 	return b
 }
 
