@@ -105,6 +105,10 @@ type Accept struct {
 	// caller that brings them itself. It has no effect while a delivery of that
 	// leg is open.
 	Carry bool
+	// Take, if not nil, claims the delivery of the first folded reply to the
+	// origin leg in the commit that makes it. It has no effect while a delivery
+	// of that leg is open, beyond its limit, and on replies that are carried.
+	Take *Take
 	// Answerer is used when an episode is opened; an open one keeps its own.
 	Answerer Answerer
 	// IdleBefore closes an open episode whose newest entry is older, with
@@ -116,6 +120,24 @@ type Accept struct {
 	Owner Owner
 	Fold  *Fold
 	Now   time.Time
+}
+
+// Take claims a delivery whose parts were made before it was: sending it costs
+// no further commit.
+type Take struct {
+	Owner Owner
+	// Limit is how many deliveries of the channel may be claimed at once, on all
+	// nodes together. Two nodes that take in the same moment may exceed it by
+	// what each has under way.
+	Limit int
+	Parts []chat.Part
+}
+
+// TakenDelivery is a delivery claimed by [Take].
+type TakenDelivery struct {
+	Key chat.DeliveryKey
+	// Leg is the origin leg, without its channel's id.
+	Leg chat.Leg
 }
 
 // Accepted is the outcome of [Accept].
@@ -134,6 +156,8 @@ type Accepted struct {
 	// Carried is set when the caller has to bring the replies itself.
 	Carried bool
 	Replies []chat.Entry
+	// Taken is the delivery of Replies[0] to the origin leg, if it was claimed.
+	Taken *TakenDelivery
 	// Turn is what is owed: nil when folded, when nobody owes an answer, or
 	// when control is not with the assistant. When its status is
 	// [chat.TurnClaimed], the caller's owner has to run it now.

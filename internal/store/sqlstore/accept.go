@@ -47,7 +47,12 @@ func (b *batch) accept(s store.Accept, contents []string) (any, error) {
 		if s.Carry && v.pushes(s.Origin) && !b.busy[s.Origin] {
 			carrier, out.Carried = s.Origin, true
 		}
-		out.Replies = b.reply(v, s.Fold.Reply, contents[1:], in.turn, carrier, at)
+		var taker *taker
+		if s.Take != nil && !out.Carried && !b.busy[s.Origin] {
+			taker = newTaker(s)
+		}
+		out.Replies = b.reply(v, s.Fold.Reply, contents[1:], line{turn: in.turn, carrier: carrier, taker: taker}, at)
+		out.Taken = taker.taken()
 	} else if t != nil {
 		out.Turn = t.public()
 	}
@@ -150,13 +155,15 @@ func (b *batch) owe(v *conversation, s store.Accept, folded bool, in *line) *tur
 }
 
 // reply appends an answer and moves state and control. The change was checked
-// to be possible. Nothing is delivered to the leg that carrier names: the caller
-// brings it there.
-func (b *batch) reply(v *conversation, r store.Reply, contents []string, of chat.TurnKey, carrier chat.LegKey, at int64) []chat.Entry {
+// to be possible. What the lines have in common is given; only the first is
+// taken.
+func (b *batch) reply(v *conversation, r store.Reply, contents []string, common line, at int64) []chat.Entry {
 	ep := v.openEpisode()
 	made := make([]chat.Entry, 0, len(r.Entries))
 	for i, d := range r.Entries {
-		made = append(made, b.appendLine(v, line{draft: d, content: contents[i], episode: ep.Key, turn: of, carrier: carrier}, at).Entry)
+		common.draft, common.content, common.episode = d, contents[i], ep.Key
+		made = append(made, b.appendLine(v, common, at).Entry)
+		common.taker = nil
 	}
 	if r.SetState {
 		ep.State = r.State

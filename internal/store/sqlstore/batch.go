@@ -26,6 +26,11 @@ type batch struct {
 	// busy are the legs known to have open deliveries; of those in behind, one
 	// is inserted by this batch.
 	busy, behind map[chat.LegKey]bool
+	// claimed counts the claimed deliveries of channels that replies may be taken
+	// for.
+	claimed map[int64]int64
+	// due is set when a delivery was inserted that somebody has to claim.
+	due bool
 	// order is the place in the queue of the step being decided.
 	order int
 
@@ -65,6 +70,7 @@ func newBatch(now time.Time, keys *keyBlock) *batch {
 		readers:       make(map[readerKey]*reader),
 		deliveries:    make(map[chat.DeliveryKey]*delivery),
 		rooms:         make(map[roomKey]*room),
+		claimed:       make(map[int64]int64),
 		rows:          make(map[*Change][][]any),
 	}
 }

@@ -162,6 +162,13 @@ func checkedAccept(s store.Accept) (any, error) {
 		fold.Reply.Change = &change
 		s.Fold = &fold
 	}
+	if s.Take != nil {
+		take, err := checkedTake(*s.Take)
+		if err != nil {
+			return nil, err
+		}
+		s.Take = take
+	}
 	return s, first(keyText("answerer.name", s.Answerer.Name), keyText("owner.node", s.Owner.Node), keyText("external", s.External), checkedRoom("room", s.Room))
 }
 

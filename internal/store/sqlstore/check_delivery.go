@@ -14,7 +14,9 @@ func checkedDelivery(step any) (any, error) {
 	case store.ClaimDeliveries:
 		return s, checkedOwner(s.Owner)
 	case store.RenderDelivery:
-		return checkedParts(s)
+		parts, err := checkedParts(s.Parts)
+		s.Parts = parts
+		return s, err
 	case store.SentPart:
 		return s, keyText("external", s.External)
 	case store.EndDelivery:
@@ -57,12 +59,12 @@ func checkedName(field, s string) error {
 	return keyText(field, s)
 }
 
-func checkedParts(s store.RenderDelivery) (any, error) {
-	if len(s.Parts) == 0 {
+func checkedParts(all []chat.Part) ([]chat.Part, error) {
+	if len(all) == 0 {
 		return nil, fault.Field("parts", "are empty; a delivery without parts is dropped")
 	}
-	parts := make([]chat.Part, len(s.Parts))
-	for i, p := range s.Parts {
+	parts := make([]chat.Part, len(all))
+	for i, p := range all {
 		at := fmt.Sprintf("parts[%d]", i)
 		if p.Number != i+1 {
 			return nil, fault.Field(at+".number", "must be %d, parts are numbered in order", i+1)
@@ -75,8 +77,16 @@ func checkedParts(s store.RenderDelivery) (any, error) {
 		}
 		parts[i] = p
 	}
-	s.Parts = parts
-	return s, nil
+	return parts, nil
+}
+
+func checkedTake(t store.Take) (*store.Take, error) {
+	if err := checkedOwner(t.Owner); err != nil {
+		return nil, err
+	}
+	parts, err := checkedParts(t.Parts)
+	t.Parts = parts
+	return &t, err
 }
 
 func checkedRooms(s store.MoveRooms) (any, error) {

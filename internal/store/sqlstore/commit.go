@@ -230,7 +230,7 @@ func (w *Writer) try(batch []*request) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	committed = true
-	if len(b.rows[insertDelivery]) > 0 || len(b.rows[promoteDelivery]) > 0 {
+	if b.due || len(b.rows[promoteDelivery]) > 0 {
 		w.deliver()
 	}
 	if w.engine.Exclusive() {

@@ -130,8 +130,12 @@ func (b *batch) loadPart(r Row) error {
 
 func (b *batch) loadBusy(r Row) error {
 	var leg chat.LegKey
-	err := r.Scan((*int64)(&leg))
-	mark(&b.busy, leg)
+	var channel, busy, claimed int64
+	err := r.Scan((*int64)(&leg), &channel, &busy, &claimed)
+	if busy != 0 {
+		mark(&b.busy, leg)
+	}
+	b.claimed[channel] = claimed
 	return err
 }
 

@@ -72,7 +72,7 @@ func (p *pending) step(step any) {
 		}
 		if s.Fold != nil {
 			p.drafts(s.Conversation, s.Fold.Reply.Entries)
-			if s.Carry {
+			if s.Carry || s.Take != nil {
 				mark(&p.busy, s.Origin)
 			}
 		}
@@ -207,7 +207,7 @@ func (b *batch) loadTurn(r Row) error {
 func (b *batch) loadLeg(r Row) error {
 	var l chat.Leg
 	var kind, mode, channel int64
-	if err := r.Scan((*int64)(&l.Key), (*int64)(&l.Conversation), (*int64)(&l.Episode), &kind, &mode, &channel); err != nil {
+	if err := r.Scan((*int64)(&l.Key), (*int64)(&l.Conversation), (*int64)(&l.Episode), &kind, &mode, &channel, &l.Place, &l.Thread); err != nil {
 		return err
 	}
 	l.Kind, l.Mode = legKinds.value(kind), legModes.value(mode)

@@ -6,6 +6,7 @@ import (
 
 	"parley/internal/chat"
 	"parley/internal/fault"
+	"parley/internal/store"
 )
 
 // line is an entry about to be appended.
@@ -19,6 +20,8 @@ type line struct {
 	raw     int64
 	// carrier is a leg that gets no delivery, or 0.
 	carrier chat.LegKey
+	// taker, if not nil, claims the delivery to one leg.
+	taker *taker
 }
 
 // placeholder is the stored content of a deleted entry.
@@ -79,7 +82,7 @@ func (b *batch) appendLine(v *conversation, l line, at int64) *entry {
 		ep.dirty = true
 	}
 	v.keep(e)
-	b.deliver(v, e, l.carrier, at)
+	b.deliver(v, e, l, at)
 	return e
 }
 
@@ -150,20 +153,25 @@ func (v *conversation) edited(e *entry) {
 }
 
 // deliver makes a row for each push leg the entry reaches, but for the carrier.
-func (b *batch) deliver(v *conversation, e *entry, carrier chat.LegKey, at int64) {
+func (b *batch) deliver(v *conversation, e *entry, l line, at int64) {
 	for _, leg := range v.push {
-		if leg.Key == carrier || !chat.Reaches(e.Entry, leg.Leg) {
+		if leg.Key == l.carrier || !chat.Reaches(e.Entry, leg.Leg) {
 			continue
 		}
-		status := chat.DeliveryWaiting
-		if b.behind[leg.Key] {
+		key, status, owner := chat.DeliveryKey(b.keys.take()), chat.DeliveryWaiting, store.Owner{}
+		switch {
+		case b.behind[leg.Key]:
 			status = deliveryBehind
+		case b.take(l.taker, leg, key):
+			status, owner = chat.DeliveryClaimed, l.taker.Owner
+		default:
+			b.due = true
 		}
 		// Only what this batch itself inserts cannot end meanwhile.
 		mark(&b.behind, leg.Key)
 		mark(&b.busy, leg.Key)
-		b.add(insertDelivery, []any{b.keys.take(), int64(v.key), e.Seq, int64(leg.Key), leg.channel,
-			deliveryStatuses.code(status), int64(0), at, "", int64(0), "", at, int64(0)})
+		b.add(insertDelivery, []any{int64(key), int64(v.key), e.Seq, int64(leg.Key), leg.channel,
+			deliveryStatuses.code(status), int64(0), at, owner.Node, owner.Boot, "", at, int64(0)})
 	}
 }
 

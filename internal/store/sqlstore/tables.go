@@ -86,7 +86,7 @@ var (
 	}
 	lookupPushLegs = &Lookup{
 		Name: "leg", Match: columns("l.conversation"), Where: "l.mode = 2",
-		Select: `SELECT l.key, l.conversation, l.episode, l.kind, l.mode, l.channel FROM leg l`,
+		Select: `SELECT l.key, l.conversation, l.episode, l.kind, l.mode, l.channel, l.place, l.thread FROM leg l`,
 	}
 	lookupDedupe = &Lookup{
 		Name: "dedupe", Match: columns("v.key d.key:text"),
@@ -147,11 +147,14 @@ var (
 		Name: "part", Match: columns("p.delivery p.part"),
 		Select: `SELECT p.delivery, p.part, p.external_id, p.sent_at FROM part p`,
 	}
-	// lookupBusy finds legs with open deliveries.
+	// lookupBusy tells which legs have open deliveries, and how many of their
+	// channels are claimed.
 	lookupBusy = &Lookup{
 		Name: "busy leg", Match: columns("l.key"),
-		Where:  "EXISTS (SELECT 1 FROM delivery o WHERE o.channel = l.channel AND o.leg = l.key AND o.status IN (1, 2, 3))",
-		Select: `SELECT l.key FROM leg l`,
+		Select: `SELECT l.key, l.channel,
+			CASE WHEN EXISTS (SELECT 1 FROM delivery o WHERE o.channel = l.channel AND o.leg = l.key AND o.status IN (1, 2, 3)) THEN 1 ELSE 0 END,
+			(SELECT count(*) FROM delivery o WHERE o.channel = l.channel AND o.status = 2)
+			FROM leg l`,
 	}
 )
 

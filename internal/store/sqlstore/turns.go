@@ -43,7 +43,7 @@ func (b *batch) finishTurn(s store.FinishTurn, contents []string) (any, error) {
 			t.Attempts++
 		}
 		v.endTurn(t, status, at)
-		out.Entries = b.reply(v, s.Reply, contents, t.Key, 0, at)
+		out.Entries = b.reply(v, s.Reply, contents, line{turn: t.Key}, at)
 	}
 	if v.episode != nil {
 		out.Episode = v.episode.Episode
