@@ -252,6 +252,7 @@ func (a *App) beginTalk(context.Context) error {
 		Assistants: chosen{a},
 		Announcer:  a.hub,
 		Check:      a.checkContent,
+		Offer:      a.offerDelivery,
 		Owner:      a.lease.owner,
 		Logger:     a.Logger,
 		Now:        a.Now,

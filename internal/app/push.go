@@ -12,6 +12,7 @@ import (
 	"parley/internal/chat"
 	"parley/internal/delivery"
 	"parley/internal/secret"
+	"parley/internal/store"
 )
 
 // channelTypes lists the types of channel an owner can configure. A running
@@ -73,6 +74,12 @@ func (a *App) beginPush(context.Context) error {
 		OnFailed:    func(context.Context, delivery.Failure) { poke(a.failed) },
 	})
 	return err
+}
+
+// offerDelivery has an instant answer sent by the commit that stores it. The
+// conversations exist before what sends for them.
+func (a *App) offerDelivery(o channel.Outgoing) (*store.Take, func(*store.ClaimedDelivery, bool)) {
+	return a.deliveries.Offer(o)
 }
 
 // sendGrace is how long deliveries under way may take at the end.

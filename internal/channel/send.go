@@ -16,9 +16,13 @@ type Sender interface {
 	// Name is the type of channel it sends for.
 	Name() string
 	// Render turns an entry into the parts to send, in order. None means that
-	// there is nothing to send. It must not send anything; it is called once,
-	// and its outcome is stored before the first part is sent. IDs are given
-	// out by the caller. An error is a [*SendError].
+	// there is nothing to send. It must not send anything, and its outcome is
+	// stored before the first part is sent. IDs are given out by the caller. An
+	// error is a [*SendError].
+	//
+	// It may be called before a message is stored, and once more afterwards. So
+	// the parts of a message must not depend on what storing gives: the numbers
+	// of delivery and entry, the leg's thread, and the questions.
 	Render(ctx context.Context, o Outgoing) ([][]byte, error)
 	// Send sends one part and returns the far side's id for it, which may be
 	// empty. An error is a [*SendError]; any other is taken for uncertain.

@@ -62,6 +62,8 @@ type Options struct {
 	// Check refuses content that the channel's clients could not show; the
 	// gateway then says its plain text instead. It defaults to accepting all.
 	Check func(chat.ChannelID, chat.Content) error
+	// Offer, if set, has instant answers sent without being claimed first.
+	Offer Offer
 	// Owner names this node's claim; it changes when a lease lapsed.
 	Owner  func() store.Owner
 	Logger *slog.Logger

@@ -44,6 +44,9 @@ func New(o Options) *Service {
 	if o.Check == nil {
 		o.Check = func(chat.ChannelID, chat.Content) error { return nil }
 	}
+	if o.Offer == nil {
+		o.Offer = noOffer
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -155,7 +158,9 @@ func (s *Service) commit(ctx context.Context, c chat.Conversation, h *handling, 
 			s.work.doubt(c.Key)
 		}
 	}()
+	sending := s.offer(c, &step)
 	out, err := s.accept(ctx, step)
+	sending(out, err)
 	if err != nil {
 		return channel.Receipt{}, err
 	}

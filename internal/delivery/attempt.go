@@ -85,7 +85,7 @@ func (s *Service) prepare(j *job) error {
 	if len(j.Parts) > 0 {
 		return nil
 	}
-	bodies, err := asking(s, func(ctx context.Context) ([][]byte, error) { return j.sender.Render(ctx, j.outgoing()) })
+	parts, err := s.render(j.sender, j.outgoing())
 	if err != nil {
 		f := failureOf(err, channel.SendTemporary)
 		// Nothing was sent, so nothing is uncertain; and a sender that cannot
@@ -96,12 +96,8 @@ func (s *Service) prepare(j *job) error {
 		f.defect = f.defect || !f.judged
 		return f
 	}
-	if len(bodies) == 0 {
+	if len(parts) == 0 {
 		return needless("there is nothing to send on this channel")
-	}
-	parts := make([]chat.Part, len(bodies))
-	for i, body := range bodies {
-		parts[i] = chat.Part{Number: i + 1, ID: newPartID(), Body: body}
 	}
 	out, err := stored(s, store.RenderDelivery{Delivery: j.Key, Owner: j.owner, Parts: parts})
 	switch {
@@ -112,6 +108,19 @@ func (s *Service) prepare(j *job) error {
 	}
 	j.Parts = out.Parts
 	return nil
+}
+
+// render makes the parts of an entry.
+func (s *Service) render(sender channel.Sender, o channel.Outgoing) ([]chat.Part, error) {
+	bodies, err := asking(s, func(ctx context.Context) ([][]byte, error) { return sender.Render(ctx, o) })
+	if err != nil {
+		return nil, err
+	}
+	parts := make([]chat.Part, len(bodies))
+	for i, body := range bodies {
+		parts[i] = chat.Part{Number: i + 1, ID: newPartID(), Body: body}
+	}
+	return parts, nil
 }
 
 // newPartID returns 26 characters [a-z0-9] with 130 random bits.

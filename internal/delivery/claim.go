@@ -77,6 +77,11 @@ func (s *Service) start(d store.ClaimedDelivery, owner store.Owner) {
 		s.orphans = append(s.orphans, j)
 		return
 	}
+	s.send(j, previous)
+}
+
+// send sends a delivery that was taken in hand, in the background.
+func (s *Service) send(j, previous *job) {
 	go func() {
 		// Told after the job has left, so that its place counts as free.
 		defer s.Wake()
@@ -149,7 +154,11 @@ func (s *Service) recheck(ctx context.Context) {
 			return
 		}
 		for _, d := range page {
-			if s.work.has(d.Key) {
+			switch has, offered := s.work.look(d); {
+			case has:
+				continue
+			case offered: // it may be given to us in a moment
+				s.doubt.Store(true)
 				continue
 			}
 			// Lost, if it is another node's. Whether it had been claimed as

@@ -60,6 +60,14 @@ func (g *gates) limits(now time.Time) map[chat.ChannelID]int {
 	return limits
 }
 
+// isShut reports whether an endpoint is open to probes only.
+func (g *gates) isShut(ch chat.ChannelID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	one := g.byChannel[ch]
+	return one != nil && one.shut
+}
+
 // nextProbe is when the next probe may start; zero for none to come.
 func (g *gates) nextProbe(now time.Time) (next time.Time) {
 	g.mu.Lock()

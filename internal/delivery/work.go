@@ -60,9 +60,15 @@ type work struct {
 	mu    sync.Mutex
 	count int
 	jobs  map[chat.DeliveryKey]*job
+	// offered are legs that a commit under way may claim a delivery of, with
+	// the number of such commits.
+	offered map[chat.LegKey]int
+	closed  bool
 }
 
-func newWork() *work { return &work{jobs: make(map[chat.DeliveryKey]*job)} }
+func newWork() *work {
+	return &work{jobs: make(map[chat.DeliveryKey]*job), offered: make(map[chat.LegKey]int)}
+}
 
 // begin takes a job in hand. It is false while this boot has the delivery in
 // hand already. previous is a job of an older boot that has to end first, or
@@ -70,6 +76,11 @@ func newWork() *work { return &work{jobs: make(map[chat.DeliveryKey]*job)} }
 func (w *work) begin(j *job) (previous *job, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.start(j)
+}
+
+// start is begin for a caller that holds w.mu.
+func (w *work) start(j *job) (previous *job, ok bool) {
 	had := w.jobs[j.Key]
 	if had != nil && had.owner == j.owner {
 		return nil, false
@@ -120,9 +131,20 @@ func (w *work) has(key chat.DeliveryKey) bool {
 	return w.jobs[key] != nil
 }
 
+// look reports whether a claimed delivery is in hand, and whether it may be one
+// whose commit has not told us yet.
+func (w *work) look(d chat.Delivery) (has, offered bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.jobs[d.Key] != nil, w.offered[d.Leg] > 0
+}
+
 // close returns a channel that is closed when nothing is in hand. Nothing may
 // begin after it.
 func (w *work) close() <-chan struct{} {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
 	done := make(chan struct{})
 	go func() {
 		w.group.Wait()
