@@ -1,14 +1,12 @@
 package conversation
 
 import (
-	"crypto/sha256"
-
 	"parley/internal/channel"
 	"parley/internal/chat"
 	"parley/internal/store"
 )
 
-func (s *Service) inboundStep(in channel.Inbound) (store.Accept, error) {
+func (s *Service) inboundStep(in channel.Inbound) store.Accept {
 	now := s.Now()
 	step := store.Accept{
 		Conversation: in.Conversation.Key,
@@ -31,17 +29,9 @@ func (s *Service) inboundStep(in channel.Inbound) (store.Accept, error) {
 		Now:        now,
 	}
 	if in.DedupeKey != "" {
-		step.Dedupe = &store.Dedupe{Key: in.DedupeKey, Life: s.Policy.DedupeLife}
-		if !in.KeyDecides {
-			encoded, err := chat.EncodeContent(in.Content)
-			if err != nil {
-				return step, err
-			}
-			sum := sha256.Sum256(encoded)
-			step.Dedupe.Hash = sum[:16]
-		}
+		step.Dedupe = &store.Dedupe{Key: in.DedupeKey, HashContent: !in.KeyDecides, Life: s.Policy.DedupeLife}
 	}
-	return step, nil
+	return step
 }
 
 func authorOf(in channel.Inbound) chat.Author {

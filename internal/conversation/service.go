@@ -88,10 +88,7 @@ func (s *Service) Accept(ctx context.Context, in channel.Inbound) (channel.Recei
 	if err := s.learn(ctx, in.Conversation.Key, h); err != nil {
 		return channel.Receipt{}, err
 	}
-	step, err := s.inboundStep(in)
-	if err != nil {
-		return channel.Receipt{}, err
-	}
+	step := s.inboundStep(in)
 	if step.Draft.Purpose == chat.Message { // it may open an episode, whether or not it owes a turn
 		if err := s.answerer(ctx, in.Conversation, h, &step); err != nil {
 			return channel.Receipt{}, err

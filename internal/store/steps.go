@@ -45,6 +45,9 @@ type Dedupe struct {
 	// from then on repeats of that key count for [ReusedKeyLife] only. An
 	// empty hash means that the key alone decides.
 	Hash []byte
+	// HashContent makes the store hash the entry's content as it is stored; the
+	// caller then gives no hash.
+	HashContent bool
 	// Life is how long a repeat is recognised.
 	Life time.Duration
 }

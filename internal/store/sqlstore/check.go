@@ -62,6 +62,12 @@ func prepare(step any) (any, []string, error) {
 		}
 		contents = append(contents, content)
 	}
+	if s, ok := step.(store.Accept); ok && s.Dedupe != nil && s.Dedupe.HashContent {
+		known := *s.Dedupe
+		known.Hash = hashOf(contents[0])
+		s.Dedupe = &known
+		return s, contents, nil
+	}
 	return step, contents, nil
 }
 

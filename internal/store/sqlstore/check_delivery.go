@@ -114,7 +114,7 @@ func checkedRoom(field string, r *store.Room) error {
 
 func checkedAppend(s store.Append) (any, error) {
 	if s.Dedupe != nil {
-		if len(s.Dedupe.Hash) > 0 {
+		if len(s.Dedupe.Hash) > 0 || s.Dedupe.HashContent {
 			return nil, fault.Field("dedupe.hash", "must be empty: the key alone decides")
 		}
 		if err := keyText("dedupe.key", s.Dedupe.Key); err != nil {

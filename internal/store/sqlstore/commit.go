@@ -192,13 +192,38 @@ func (w *Writer) committed(steps int, took time.Duration) {
 	}
 }
 
-// try loads, decides and writes one batch. Steps that are refused keep their
-// error and do not disturb the others.
+// waryBatches is for how many batches keys are looked up after one of them was
+// no new one.
+const waryBatches = 64
+
+// try carries out one batch. Where nobody else writes, the keys by which repeats
+// are known are not looked up at first: hardly any is there already, and
+// inserting one that is fails. Then the batch is carried out once more.
 func (w *Writer) try(batch []*request) error {
+	if !w.engine.Exclusive() || w.wary > 0 {
+		w.wary = max(w.wary-1, 0)
+		_, err := w.attempt(batch, false)
+		return err
+	}
+	repeats, err := w.attempt(batch, true)
+	if repeats {
+		w.wary = waryBatches
+		_, err = w.attempt(batch, false)
+	}
+	return err
+}
+
+// attempt loads, decides and writes one batch. Steps that are refused keep their
+// error and do not disturb the others. With allNew, keys count as new without a
+// look; repeats then reports that this may be why it has failed.
+func (w *Writer) attempt(batch []*request, allNew bool) (repeats bool, err error) {
 	b := newBatch(w.Now(), &w.keys)
 	var p pending
 	for _, r := range batch {
 		p.step(r.step)
+	}
+	if allNew {
+		p.dedupes = nil
 	}
 	load := p.conversations
 	if w.engine.Exclusive() {
@@ -212,10 +237,10 @@ func (w *Writer) try(batch []*request) error {
 		}
 	}()
 	if err := w.engine.Begin(w.ctx, b.loads(&p, load)); err != nil {
-		return fmt.Errorf("load: %w", err)
+		return false, fmt.Errorf("load: %w", err)
 	}
 	var writes []Write
-	err := w.guarded(func() error {
+	err = w.guarded(func() error {
 		if err := w.decideAll(b, batch); err != nil {
 			return err
 		}
@@ -224,10 +249,11 @@ func (w *Writer) try(batch []*request) error {
 	})
 	if err != nil {
 		w.engine.Rollback()
-		return err
+		return false, err
 	}
 	if err := w.engine.Commit(w.ctx, writes); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		repeats = allNew && len(b.rows[insertDedupe]) > 0 && w.engine.Diagnose(err).Unavailable == ""
+		return repeats, fmt.Errorf("commit: %w", err)
 	}
 	committed = true
 	if b.due || len(b.rows[promoteDelivery]) > 0 {
@@ -236,7 +262,7 @@ func (w *Writer) try(batch []*request) error {
 	if w.engine.Exclusive() {
 		w.known.keep(b)
 	}
-	return nil
+	return false, nil
 }
 
 func (w *Writer) decideAll(b *batch, batch []*request) error {

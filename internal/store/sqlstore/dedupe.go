@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -14,6 +15,12 @@ import (
 // maxRecent bounds the contents remembered for a key that is used for
 // different ones.
 const maxRecent = 16
+
+// hashOf is the hash of an entry's content, by which a repeat is known.
+func hashOf(content string) []byte {
+	sum := sha256.Sum256([]byte(content))
+	return sum[:16]
+}
 
 // verdict is what is known about an inbound entry's key.
 type verdict struct {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -90,6 +91,35 @@ func testDuplicates(t *testing.T, db DB) {
 	}
 	step.Now = k.tick(time.Minute).now
 	equal(k, "repeat after the second life began", do(k, step).Duplicate, true)
+}
+
+// testRepeatsAmongNew sends repeats now and then: an engine may take keys for new
+// ones until it meets one that is not.
+func testRepeatsAmongNew(t *testing.T, db DB) {
+	k := open(t, db)
+	c := k.conversation("p")
+	say := func(n int, text string) store.Accepted {
+		step := k.inbound(c, text)
+		step.Dedupe = &store.Dedupe{Key: fmt.Sprint("k", n), HashContent: true, Life: life}
+		return do(k, step)
+	}
+	seq := int64(0)
+	for n := range 3 * 70 {
+		if out := say(n, "hello"); out.Duplicate || out.ReusedKey || out.Entry.Seq != seq+1 {
+			t.Fatalf("message %d: %+v", n, out)
+		}
+		seq++
+		if n%70 > 0 {
+			continue
+		}
+		if out := say(n, "hello"); !out.Duplicate || out.Entry.Seq != seq {
+			t.Errorf("repeat of %d: %+v", n, out)
+		}
+		if out := say(n, "another"); out.Duplicate || !out.ReusedKey {
+			t.Errorf("another message with the key of %d: %+v", n, out)
+		}
+		seq++
+	}
 }
 
 func testReusedKey(t *testing.T, db DB) {

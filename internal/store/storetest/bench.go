@@ -70,7 +70,7 @@ func (p *talk) fold() error {
 	out, err := store.Do(context.Background(), p.store, store.Accept{
 		Conversation: p.conv.Key, Origin: p.conv.Leg,
 		Draft:  said("what are your opening hours on Sundays?"),
-		Dedupe: &store.Dedupe{Key: fmt.Sprintf("%s:%d", p.conv.Place, p.said), Hash: []byte("0123456789abcdef0123456789abcdef"), Life: 48 * time.Hour},
+		Dedupe: &store.Dedupe{Key: fmt.Sprintf("%s:%d", p.conv.Place, p.said), HashContent: true, Life: 48 * time.Hour},
 		Raw:    benchRaw, RawLife: 30 * 24 * time.Hour,
 		Answerer: store.Answerer{Name: "front-desk", Version: 1},
 		OwesTurn: true, Owner: store.Owner{Node: "bench", Boot: 1}, Now: now,

@@ -101,6 +101,7 @@ func testReferences(t *testing.T, db DB) {
 	equal(k, "references of entry 3", len(must[[]chat.Reference](k)(k.References(t.Context(), c.Key, 3))), 0)
 	for name, spoil := range map[string]func(*store.Append){
 		"hash":       func(s *store.Append) { s.Dedupe = &store.Dedupe{Key: "k", Hash: []byte{1}} },
+		"own hash":   func(s *store.Append) { s.Dedupe = &store.Dedupe{Key: "k", HashContent: true} },
 		"key":        func(s *store.Append) { s.Dedupe = &store.Dedupe{Key: "\x00"} },
 		"no entries": func(s *store.Append) { s.Entries = nil },
 		"external":   func(s *store.Append) { s.External = "\xff" },

@@ -78,6 +78,7 @@ func Run(t *testing.T, fresh func(testing.TB) DB) {
 		{"rooms", testRooms},
 		{"references", testReferences},
 		{"carried replies", testCarry},
+		{"repeats among new keys", testRepeatsAmongNew},
 		{"replies taken at once", testTake},
 		{"taken and lost", testTakeIsLost},
 		{"what is not taken", testTakeLeaves},
