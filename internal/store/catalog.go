@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"time"
+
+	"parley/internal/chat"
+)
 
 // ItemKind is a family of catalog items.
 type ItemKind string
@@ -49,11 +53,18 @@ type PutCatalog struct {
 	// here. Published ones replace the version in force.
 	Items   []Item
 	Secrets []SealedSecret
+	// Gone are channels that are in force no more. Their open deliveries are
+	// dropped with [ChannelGone] as their error, also when there are no Items:
+	// whoever is sending one right now finds its claim lost.
+	Gone []chat.ChannelID
 	// Actor and Note are for the audit row: ids and verbs only.
 	Actor string
 	Note  string
 	Now   time.Time
 }
+
+// ChannelGone is the last error of deliveries that [PutCatalog] has dropped.
+const ChannelGone = "its channel was deleted"
 
 // StoredRevision is the outcome of [PutCatalog].
 type StoredRevision struct {
@@ -62,4 +73,6 @@ type StoredRevision struct {
 	Revision int64
 	// Versions are the versions given to Items, in their order.
 	Versions []int64
+	// Dropped is how many open deliveries of Gone were dropped.
+	Dropped int64
 }

@@ -218,6 +218,9 @@ func (x single) sweep(ctx context.Context, s store.Sweep) (any, error) {
 		out.Rows += int(n)
 		out.More = out.More || n == limit
 	}
+	if err := x.sweepDeliveries(ctx, s.Now, limit, &out); err != nil {
+		return nil, err
+	}
 	return out, nil
 }
 
@@ -241,6 +244,10 @@ func (x single) putCatalog(ctx context.Context, s store.PutCatalog) (any, error)
 		return nil, fault.New(fault.Conflict, "the catalog has changed meanwhile: it is at revision %d, the change was made for %d; read it again and repeat the change", revision, s.Base)
 	}
 	out := store.StoredRevision{Revision: revision}
+	var err error
+	if out.Dropped, err = x.dropGone(ctx, s); err != nil {
+		return nil, err
+	}
 	if len(s.Items) == 0 && len(s.Secrets) == 0 {
 		return out, nil
 	}
@@ -261,7 +268,7 @@ func (x single) putCatalog(ctx context.Context, s store.PutCatalog) (any, error)
 			return nil, err
 		}
 	}
-	_, err := x.Exec(ctx, `INSERT INTO audit (key, at, actor, verb, subject, note) VALUES ($1, $2, $3, $4, $5, $6)`,
+	_, err = x.Exec(ctx, `INSERT INTO audit (key, at, actor, verb, subject, note) VALUES ($1, $2, $3, $4, $5, $6)`,
 		x.keys.take(), now, s.Actor, "catalog.put", fmt.Sprintf("revision %d", out.Revision), s.Note)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)

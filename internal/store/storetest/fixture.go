@@ -9,7 +9,7 @@ import (
 )
 
 // Fixtures are the schema versions that were released.
-var Fixtures = []int{1, 3}
+var Fixtures = []int{1, 3, 4}
 
 // FixtureFile is a fixture's file in the folder of an engine.
 func FixtureFile(version int) string { return fmt.Sprintf("testdata/schema-%d.sql", version) }

@@ -74,6 +74,7 @@ func Run(t *testing.T, fresh func(testing.TB) DB) {
 		{"endpoints made due", testMakeDue},
 		{"resend", testResend},
 		{"drop", testDrop},
+		{"deliveries of a deleted channel", testGone},
 		{"lists of deliveries", testDeliveryLists},
 		{"rooms", testRooms},
 		{"references", testReferences},
@@ -88,6 +89,7 @@ func Run(t *testing.T, fresh func(testing.TB) DB) {
 		{"single use", testSingleUse},
 		{"confirmations", testConfirmations},
 		{"raw input and sweep", testSweep},
+		{"sweep of deliveries", testDeliverySweep},
 		{"catalog", testCatalog},
 		{"catalog conflict", testCatalogConflict},
 		{"secrets and meta", testSecretsAndMeta},
@@ -110,6 +112,7 @@ func Run(t *testing.T, fresh func(testing.TB) DB) {
 		{"two writers claim", testTwoClaim},
 		{"two writers and single use", testTwoOnce},
 		{"two writers deliver", testTwoDeliver},
+		{"two writers and a deleted channel", testTwoGone},
 		{"two writers and a link", testTwoLink},
 		{"two writers and an alert", testTwoAlert},
 	}
