@@ -23,6 +23,12 @@ const (
 	largeHeap   = 32 << 20
 	usualGrowth = 100
 	tightGrowth = 50
+	// A small heap may grow to roomyHeap, by at most roomyGrowth percent: a busy
+	// server would collect the same few megabytes over and over.
+	roomyHeap   = 48 << 20
+	roomyGrowth = 300
+	// growthStep keeps small changes of the heap from changing its growth.
+	growthStep = 50
 )
 
 // giveBack returns unused memory to the system in calm moments until ctx ends.
@@ -68,9 +74,15 @@ func giveBack(ctx context.Context) {
 	}
 }
 
+// growthFor is by how many percent the heap may grow beyond its live data before
+// it is collected.
 func growthFor(live uint64) int {
-	if live >= largeHeap {
+	switch {
+	case live >= largeHeap:
 		return tightGrowth
+	case live >= roomyHeap/2:
+		return usualGrowth
 	}
-	return usualGrowth
+	room := min(int((roomyHeap-live)*100/max(live, 1)), roomyGrowth)
+	return room - room%growthStep
 }
