@@ -41,8 +41,8 @@ type Outgoing struct {
 	Conversation chat.Conversation
 	Leg          chat.Leg
 	Entry        chat.Entry
-	// Targets are the references of what an edit or a deletion is about, on
-	// this leg, by part.
+	// Targets are the references of what an edit or a deletion is about, and of
+	// what earlier edits of it have added, on this leg, by entry and part.
 	Targets []chat.Reference
 	// Questions are the references of what the entry answers.
 	Questions []chat.Reference

@@ -76,7 +76,7 @@ func stored[O any](s *Service, step store.StepFor[O]) (O, error) {
 // answered notes that an endpoint lives.
 func (s *Service) answered(ch chat.ChannelID) {
 	if since, wasShut := s.gates.answered(ch); wasShut {
-		s.Logger.Info("a far side takes deliveries again", "channel", ch, "after", s.Now().Sub(since).Round(time.Second).String())
+		s.Logger.Info("a far side takes deliveries again", "channel", s.named(ch), "after", s.Now().Sub(since).Round(time.Second).String())
 		s.Wake()
 	}
 }

@@ -170,7 +170,7 @@ func (s *Service) find(j *job, part chat.Part) (external string, found bool, err
 	case errors.Is(err, channel.ErrCannotFind):
 		s.metrics.sentAgain(j.Channel)
 		s.Logger.Warn("a message that may have arrived is sent again: the far side cannot be asked for it",
-			"channel", j.Channel, "delivery", j.Key, "part", part.Number)
+			"channel", s.named(j.Channel), "delivery", j.Key, "part", part.Number)
 		return "", false, nil
 	case err != nil:
 		j.asked = true

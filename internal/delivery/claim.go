@@ -102,7 +102,7 @@ func (s *Service) makeDue(ctx context.Context) {
 		if err != nil {
 			s.gates.recover(ch)
 			if !fault.Is(err, fault.Unavailable) {
-				s.Logger.Error("waiting deliveries could not be made due", "channel", ch, "error", err)
+				s.Logger.Error("waiting deliveries could not be made due", "channel", s.named(ch), "error", err)
 			}
 		}
 	}

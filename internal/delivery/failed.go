@@ -25,7 +25,7 @@ func (s *Service) show(j *job) {
 		return asking(s, func(ctx context.Context) (struct{}, error) { return struct{}{}, j.sender.Failed(ctx, j.outgoing()) })
 	}, backoff.WithBackOff(pauses), backoff.WithMaxTries(showAttempts), backoff.WithMaxElapsedTime(0))
 	if err != nil {
-		s.Logger.Warn("people could not be shown that a message will not arrive", "delivery", j.Key, "channel", j.Channel, "error", errorText(err))
+		s.Logger.Warn("people could not be shown that a message will not arrive", "delivery", j.Key, "channel", s.named(j.Channel), "error", errorText(err))
 	}
 }
 

@@ -51,6 +51,18 @@ func newMetrics(s *Service) (*metrics, error) {
 	return m, nil
 }
 
+// named is what logs call a channel: its name or, once that is forgotten, its id.
+func (s *Service) named(ch chat.ChannelID) string {
+	if s.ChannelName != nil {
+		if name := s.ChannelName(ch); name != "" {
+			return name
+		}
+	}
+	return string(ch)
+}
+
+// label is what metrics call a channel. All that have no name are one, so that
+// labels stay few.
 func (s *Service) label(ch chat.ChannelID) string {
 	if s.ChannelName != nil {
 		if name := s.ChannelName(ch); name != "" {

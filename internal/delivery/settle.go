@@ -57,7 +57,7 @@ func (s *Service) failed(j *job, f *failure) {
 	case f.Outcome == channel.SendPermanent,
 		f.defect && attempt >= s.Policy.DefectAttempts && strings.Contains(j.LastError, defectMark),
 		f.Outcome != channel.SendLimited && attempt >= s.Policy.GiveUpAttempts && j.age(now) >= s.Policy.GiveUpAfter:
-		s.Logger.Error("a delivery failed for good", "delivery", j.Key, "channel", j.Channel, "conversation", j.ClaimedDelivery.Conversation.ID, "attempts", attempt, "error", text)
+		s.Logger.Error("a delivery failed for good", "delivery", j.Key, "channel", s.named(j.Channel), "conversation", j.ClaimedDelivery.Conversation.ID, "attempts", attempt, "error", text)
 		s.fail(j, text)
 		return
 	case f.Outcome == channel.SendLimited:
@@ -75,7 +75,7 @@ func (s *Service) failed(j *job, f *failure) {
 		result = "uncertain"
 	}
 	s.release(j, end, result)
-	s.Logger.Warn("a delivery failed; it will be tried again", "delivery", j.Key, "channel", j.Channel, "attempt", attempt, "due", end.DueAt, "error", text)
+	s.Logger.Warn("a delivery failed; it will be tried again", "delivery", j.Key, "channel", s.named(j.Channel), "attempt", attempt, "due", end.DueAt, "error", text)
 }
 
 // tellGate tells the endpoint's breaker of a failure and returns when the next
@@ -89,7 +89,7 @@ func (s *Service) tellGate(j *job, f *failure, now time.Time, text string) time.
 	}
 	probeAt, shut := s.gates.failed(j.Channel, now, &f.SendError, text)
 	if shut {
-		s.Logger.Warn("a far side takes no deliveries; it is probed until it does", "channel", j.Channel, "next", probeAt, "error", text)
+		s.Logger.Warn("a far side takes no deliveries; it is probed until it does", "channel", s.named(j.Channel), "next", probeAt, "error", text)
 	}
 	return probeAt
 }

@@ -33,8 +33,8 @@ type ClaimedDelivery struct {
 	Entry        chat.Entry
 	Conversation chat.Conversation
 	Leg          chat.Leg
-	// Targets are, for an edit or a deletion, the references of its target on
-	// this leg by part; for a message, none.
+	// Targets are, for an edit or a deletion, the references of its target and of
+	// earlier edits of it on this leg, by entry and part; for a message, none.
 	Targets []chat.Reference
 	// Questions are the references of what the entry answers: the contact's
 	// entries of its turn.

@@ -312,8 +312,9 @@ type ConfirmRead struct {
 // ConfirmedRead is the outcome of [ConfirmRead].
 type ConfirmedRead struct{}
 
-// Sweep deletes expired rows (de-duplication, raw input, single use, readers,
-// finished turns are kept) in small steps.
+// Sweep deletes expired rows in small steps: de-duplication, raw input, single
+// use, readers, and deliveries that ended 30 days ago (failed ones 90). Finished
+// turns are kept.
 type Sweep struct {
 	Now time.Time
 	// Limit bounds the rows deleted per table.

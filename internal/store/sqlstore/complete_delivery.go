@@ -179,11 +179,15 @@ func (x single) references(ctx context.Context, found map[chat.DeliveryKey]*stor
 	})
 }
 
+// readTargets reads what an edit or a deletion changes: the message, and what
+// earlier edits of it have added.
 func (x single) readTargets(ctx context.Context, _ []chat.DeliveryKey, found map[chat.DeliveryKey]*store.ClaimedDelivery) error {
 	return x.references(ctx, found,
 		func(e chat.Entry) bool { return e.Purpose == chat.Edit || e.Purpose == chat.Deletion },
 		func(d *store.ClaimedDelivery, r chat.Reference) { d.Targets = append(d.Targets, r) },
-		"JOIN reference r ON r.conversation = e.conversation AND r.seq = e.target AND r.leg = d.leg")
+		`JOIN reference r ON r.conversation = e.conversation AND r.leg = d.leg AND r.seq IN (
+			SELECT e.target UNION ALL SELECT x.seq FROM entry x
+			WHERE x.conversation = e.conversation AND x.target = e.target AND x.target > 0 AND x.seq < e.seq)`)
 }
 
 func (x single) readQuestions(ctx context.Context, _ []chat.DeliveryKey, found map[chat.DeliveryKey]*store.ClaimedDelivery) error {

@@ -155,19 +155,20 @@ func testDelivery(t *testing.T, db DB) {
 	equal(k, "ended", now.EndedAt, k.now)
 	equal(k, "sent after the end", do(k, store.SentPart{Delivery: d.Key, Owner: me, Part: 2, Done: true, Now: k.now}).Lost, true)
 	k.send(k.claimed("p/3")[0])
-	k.changes(c, chat.Edit, 4, ref)
-	k.changes(c, chat.Deletion, 5, ref)
+	posts := []chat.Reference{ref("post-1", 2, 1), ref("post-2", 2, 2)}
+	k.changes(c, chat.Edit, 4, posts)
+	// The edit has added a post.
+	k.changes(c, chat.Deletion, 5, append(posts, ref("post-p-4", 4, 1)))
 	k.claimed()
 }
 
 // changes edits or deletes what was sent as post-1 and post-2.
-func (k *kit) changes(c chat.Conversation, purpose chat.Purpose, seq int64, ref func(string, int64, int) chat.Reference) {
+func (k *kit) changes(c chat.Conversation, purpose chat.Purpose, seq int64, want []chat.Reference) {
 	k.Helper()
 	draft := answer("changed")
 	draft.Purpose, draft.Target = purpose, 2
 	do(k, store.Append{Conversation: c.Key, Entries: []chat.Draft{draft}, Now: k.now})
 	d := k.claimed(fmt.Sprintf("p/%d", seq))[0]
-	want := []chat.Reference{ref("post-1", 2, 1), ref("post-2", 2, 2)}
 	if diff := cmp.Diff(want, d.Targets); diff != "" {
 		k.Errorf("targets of the %s (-want +got):\n%s", purpose, diff)
 	}
@@ -196,8 +197,18 @@ func testDeliveryContent(t *testing.T, db DB) {
 	k.end(d, chat.DeliveryDropped, time.Time{})
 	d = k.claimed("p/3")[0]
 	equal(k, "targets of an edit", len(d.Targets), 1)
-	k.send(d)
-	equal(k, "targets of what was never sent", len(k.claimed("p/4")[0].Targets), 0)
+	k.send(d) // and says that it has added a post
+	d = k.claimed("p/4")[0]
+	equal(k, "targets of what was never sent", len(d.Targets), 0)
+	k.end(d, chat.DeliveryDropped, time.Time{})
+	again := answer("newer still")
+	again.Purpose, again.Target = chat.Edit, 1
+	do(k, store.Append{Conversation: c.Key, Entries: []chat.Draft{again}, Now: k.now})
+	var targets []string
+	for _, r := range k.claimed("p/5")[0].Targets {
+		targets = append(targets, fmt.Sprintf("%d.%d", r.Seq, r.Part))
+	}
+	equal(k, "targets of a second edit", fmt.Sprint(targets), "[1.1 3.1]")
 }
 
 // testDeliveryQuestions answers a turn of several entries.
