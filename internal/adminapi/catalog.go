@@ -25,6 +25,12 @@ type ChannelList struct {
 	Channels []catalog.Channel `json:"channels"`
 }
 
+// ChannelAnswer is one channel with what waits for it.
+type ChannelAnswer struct {
+	catalog.ChannelDetails
+	OpenDeliveries int64 `json:"open_deliveries,omitempty" doc:"Deliveries that wait or are under way; deleting the channel drops them."`
+}
+
 // AssistantList is all assistants, by name.
 type AssistantList struct {
 	Assistants []catalog.AssistantView `json:"assistants"`
@@ -37,7 +43,7 @@ type (
 		Name string `path:"name" maxLength:"63" doc:"The item's name in the catalog."`
 	}
 	channelsOutput   struct{ Body ChannelList }
-	channelOutput    struct{ Body catalog.ChannelDetails }
+	channelOutput    struct{ Body ChannelAnswer }
 	assistantsOutput struct{ Body AssistantList }
 )
 
@@ -48,7 +54,7 @@ func (a *api) registerCatalog(h huma.API) {
 	huma.Register(h, apply, a.apply)
 	huma.Register(h, op(http.MethodGet, "/channels", "list-channels", "List channels", ScopeCatalogRead), a.listChannels)
 	huma.Register(h, op(http.MethodGet, "/channels/{name}", "get-channel", "Show a channel and what to paste where", ScopeCatalogRead), a.getChannel)
-	huma.Register(h, op(http.MethodDelete, "/channels/{name}", "delete-channel", "Delete a channel", ScopeCatalogWrite), a.deleteChannel)
+	huma.Register(h, op(http.MethodDelete, "/channels/{name}", "delete-channel", "Delete a channel and drop what waits for it", ScopeCatalogWrite), a.deleteChannel)
 	huma.Register(h, op(http.MethodGet, "/assistants", "list-assistants", "List assistants", ScopeCatalogRead), a.listAssistants)
 	huma.Register(h, op(http.MethodDelete, "/assistants/{name}", "delete-assistant", "Delete an assistant no channel uses", ScopeCatalogWrite), a.deleteAssistant)
 	a.registerReleases(h)
@@ -78,7 +84,17 @@ func (a *api) getChannel(ctx context.Context, in *named) (*channelOutput, error)
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
-	return &channelOutput{Body: details}, nil
+	counts, err := a.Deliveries.DeliveryCounts(ctx)
+	if err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	answer := ChannelAnswer{ChannelDetails: details}
+	for _, c := range counts {
+		if c.Channel == details.ID {
+			answer.OpenDeliveries = c.Open
+		}
+	}
+	return &channelOutput{Body: answer}, nil
 }
 
 func (a *api) listAssistants(ctx context.Context, _ *struct{}) (*assistantsOutput, error) {

@@ -42,6 +42,10 @@ func (s *shelf) AddChannel(context.Context, string, catalog.ChannelSpec, catalog
 	return catalog.Added{Result: s.result}, s.err
 }
 
+func (s *shelf) SetChannel(context.Context, string, []catalog.SettingChange, catalog.AddOptions) (catalog.Added, error) {
+	return catalog.Added{Result: s.result}, s.err
+}
+
 func (s *shelf) TestChannel(context.Context, string) ([]channel.Finding, error) { return nil, s.err }
 
 func (s *shelf) SetDisabled(context.Context, string, bool, string) (catalog.Result, error) {
@@ -81,6 +85,12 @@ func TestCatalogOperations(t *testing.T) {
 		{http.MethodPost, "/channels", `{"name":"site","channel":{"type":"rtm","assistant":"desk","settings":{"apps":[{"id":"cs-1","secret":"hidden-secret"}]}}}`, 200, `"stored":true`},
 		{http.MethodPost, "/channels", `{"name":"site","channel":{"type":"rtm","assistant":"desk"}}`, 409, `already`},
 		{http.MethodPost, "/channels", `{"name":"","channel":{"type":"rtm","assistant":"desk"}}`, 400, `"path":"name"`},
+		{http.MethodPatch, "/channels/site", `{"set":[{"key":"bot.name","value":"Desk"},{"key":"apps[0].secret","value":"hidden-secret-2"}]}`, 200, `~ secret cs-1: changed`},
+		{http.MethodPatch, "/channels/site", `{"set":[{"key":"bot.name","value":"Wrong"}]}`, 200, `"stored":false`},
+		{http.MethodPatch, "/channels/site", `{"set":[{"key":"bot.nam","value":"x"}]}`, 400, `"path":"channels.site"`},
+		{http.MethodPatch, "/channels/site", `{"set":[]}`, 400, `set`},
+		{http.MethodPatch, "/channels/site", `{"set":[{"key":"bot.name"}]}`, 400, `value`},
+		{http.MethodPatch, "/channels/none", `{"set":[{"key":"bot.name","value":"x"}]}`, 404, `not_found`},
 		{http.MethodPost, "/channels/site/test", "", 200, `"level":"ok"`},
 		{http.MethodPost, "/channels/none/test", "", 404, `not_found`},
 		{http.MethodPost, "/channels/site/disable", "", 200, `"action":"update"`},
@@ -112,7 +122,7 @@ func TestCatalogOperations(t *testing.T) {
 		}
 	}
 	want := []string{
-		"create assistant desk", "create channel site", "update channel site", "update channel site", "create draft desk",
+		"create assistant desk", "create channel site", "update channel site", "update channel site", "update channel site", "create draft desk",
 		"update assistant desk", "delete draft desk", "update channel site", "update assistant desk",
 	}
 	if !slices.Equal(told, want) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -128,7 +130,9 @@ func (a *api) listConversations(ctx context.Context, in *listInput) (*listOutput
 		return nil, a.fail(ctx, err)
 	}
 	if in.Channel != "" {
-		filter.Channel = names.id(in.Channel)
+		if filter.Channel, err = a.channelOf(ctx, names, in.Channel); err != nil {
+			return nil, a.fail(ctx, err)
+		}
 	}
 	if in.Before != "" {
 		before, err := a.Conversations.ConversationByID(ctx, chat.ConversationID(in.Before))
@@ -253,14 +257,33 @@ func (a *api) channelNames(ctx context.Context) (channelIndex, error) {
 	return index, nil
 }
 
-// id takes a name, or an id, which may be that of a deleted channel.
-func (x channelIndex) id(nameOrID string) chat.ChannelID {
-	for id, name := range x {
-		if name == nameOrID {
-			return id
-		}
+// channelOf finds the channel that a caller names, by name or id. The id of a
+// channel that was deleted will do while there are conversations of it.
+func (a *api) channelOf(ctx context.Context, names channelIndex, nameOrID string) (chat.ChannelID, error) {
+	id := chat.ChannelID(nameOrID)
+	if _, known := names[id]; known {
+		return id, nil
 	}
-	return chat.ChannelID(nameOrID)
+	there := make([]string, 0, len(names))
+	for id, name := range names {
+		if name == nameOrID {
+			return id, nil
+		}
+		there = append(there, name)
+	}
+	found, err := a.Conversations.ListConversations(ctx, store.ConversationFilter{Channel: id, Limit: 1})
+	if err != nil {
+		return "", err
+	}
+	if len(found) > 0 {
+		return id, nil
+	}
+	slices.Sort(there)
+	known := "there are none yet"
+	if len(there) > 0 {
+		known = "there is: " + strings.Join(there, ", ")
+	}
+	return "", fault.New(fault.NotFound, "there is no channel %q; %s", nameOrID, known)
 }
 
 func (a *api) view(ctx context.Context, c chat.Conversation, names channelIndex) (Conversation, error) {

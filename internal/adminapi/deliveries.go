@@ -19,6 +19,7 @@ type Deliveries interface {
 	store.Writer
 	Delivery(ctx context.Context, key chat.DeliveryKey) (chat.Delivery, []chat.Part, error)
 	Deliveries(ctx context.Context, f store.DeliveryFilter) ([]chat.Delivery, error)
+	DeliveryCounts(ctx context.Context) ([]store.DeliveryCount, error)
 }
 
 // Delivery is an entry on its way to a far side.
@@ -110,7 +111,9 @@ func (a *api) deliveries(ctx context.Context, in *deliveriesInput) (list Deliver
 	}
 	filter := store.DeliveryFilter{Status: chat.DeliveryStatus(in.Status), Before: in.Before, Limit: in.Limit}
 	if in.Channel != "" {
-		filter.Channel = names.id(in.Channel)
+		if filter.Channel, err = a.channelOf(ctx, names, in.Channel); err != nil {
+			return list, err
+		}
 	}
 	known := make(map[chat.ConversationKey]chat.Conversation)
 	if in.Conversation != "" {

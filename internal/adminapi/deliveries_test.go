@@ -15,6 +15,7 @@ import (
 	"parley/internal/catalog"
 	"parley/internal/chat"
 	"parley/internal/fault"
+	"parley/internal/store"
 )
 
 // oneTalk is one conversation whose only entry says text.
@@ -35,6 +36,15 @@ func (t oneTalk) ConversationByID(ctx context.Context, id chat.ConversationID) (
 	return c, nil
 }
 
+// ListConversations: there was a channel with the id "gone" once.
+func (t oneTalk) ListConversations(ctx context.Context, f store.ConversationFilter) ([]chat.Conversation, error) {
+	if f.Channel != "gone" {
+		return nil, nil
+	}
+	c, err := t.Conversation(ctx, 1)
+	return []chat.Conversation{c}, err
+}
+
 func (t oneTalk) Entries(_ context.Context, _ chat.ConversationKey, after int64, _ int) ([]chat.Entry, error) {
 	return []chat.Entry{{Seq: after + 1, Draft: chat.Draft{Purpose: chat.Message, Author: chat.Author{Kind: chat.ByAssistant, ID: "desk"}, Content: chat.TextContent(t.text)}}}, nil
 }
@@ -44,6 +54,28 @@ type oneChannel struct{ adminapi.Catalog }
 
 func (oneChannel) Channels(context.Context) ([]catalog.Channel, error) {
 	return []catalog.Channel{{ID: "mm-1", Name: "team"}}, nil
+}
+
+func (oneChannel) Channel(_ context.Context, name, _ string) (catalog.ChannelDetails, error) {
+	if name != "team" {
+		return catalog.ChannelDetails{}, fault.New(fault.NotFound, "there is no channel %q", name)
+	}
+	return catalog.ChannelDetails{Channel: catalog.Channel{ID: "mm-1", Name: "team"}, Settings: json.RawMessage("{}")}, nil
+}
+
+// A channel says what deleting it would drop.
+func TestChannelCountsDeliveries(t *testing.T) {
+	b := newPostBench("x")
+	var got adminapi.ChannelAnswer
+	b.ask(t, http.MethodGet, "/channels/team", &got)
+	if got.Name != "team" || got.OpenDeliveries != 0 {
+		t.Errorf("one was sent and one has failed: %+v", got)
+	}
+	b.kept.Add(chat.Delivery{Key: 4, Conversation: 1, Seq: 7, Channel: "mm-1", Status: chat.DeliveryWaiting})
+	b.kept.Add(chat.Delivery{Key: 5, Conversation: 1, Seq: 8, Channel: "mm-1", Status: chat.DeliveryClaimed})
+	if b.ask(t, http.MethodGet, "/channels/team", &got); got.OpenDeliveries != 2 {
+		t.Errorf("two are open: %+v", got)
+	}
 }
 
 type postBench struct {
@@ -108,10 +140,21 @@ func TestListDeliveries(t *testing.T) {
 	}
 	for query, kind := range map[string]fault.Kind{
 		"?status=lost": fault.Invalid, "?limit=0": fault.Invalid, "?limit=501": fault.Invalid, "?before=-1": fault.Invalid,
-		"?before=x": fault.Invalid, "?chanel=team": fault.Invalid, "?conversation=cv-9": fault.NotFound,
+		"?channel=nope": fault.NotFound, "?before=x": fault.Invalid, "?chanel=team": fault.Invalid, "?conversation=cv-9": fault.NotFound,
 	} {
 		if f := failureOf(t, b.ask(t, http.MethodGet, "/deliveries"+query, nil)); f.Kind != kind {
 			t.Errorf("%s: %+v", query, f)
+		}
+	}
+}
+
+// A mistyped channel is no empty list.
+func TestUnknownChannelIsRefused(t *testing.T) {
+	b := newPostBench("x")
+	for _, path := range []string{"/deliveries?channel=nope", "/conversations?channel=nope"} {
+		f := failureOf(t, b.ask(t, http.MethodGet, path, nil))
+		if f.Kind != fault.NotFound || !strings.Contains(f.Detail, `there is no channel "nope"; there is: team`) {
+			t.Errorf("%s: %+v", path, f)
 		}
 	}
 }

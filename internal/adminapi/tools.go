@@ -113,7 +113,9 @@ func (a *api) tail(ctx context.Context, in *tailInput) (*huma.StreamResponse, er
 		if err != nil {
 			return nil, a.fail(ctx, err)
 		}
-		id = names.id(in.Channel)
+		if id, err = a.channelOf(ctx, names, in.Channel); err != nil {
+			return nil, a.fail(ctx, err)
+		}
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", "application/x-ndjson")

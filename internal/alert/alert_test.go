@@ -401,15 +401,21 @@ func TestWatchAfterRestart(t *testing.T) {
 	})
 }
 
+// watch watches deliveries of the channels with a name until the end.
+func watch(t *testing.T, b *bench, m *memory, names map[chat.ChannelID]string) (check chan struct{}) {
+	t.Helper()
+	check = make(chan struct{}, 1)
+	b.also(t, func(ctx context.Context) {
+		b.WatchDeliveries(ctx, m, func(ch chat.ChannelID) string { return names[ch] }, check)
+	})
+	return check
+}
+
 func TestDeliveries(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, r := newMemory(), &room{}
 		b := begin(t, m, r)
-		check := make(chan struct{}, 1)
-		names := map[chat.ChannelID]string{"mm-1": "team"}
-		b.also(t, func(ctx context.Context) {
-			b.WatchDeliveries(ctx, m, func(ch chat.ChannelID) string { return names[ch] }, check)
-		})
+		check := watch(t, b, m, map[chat.ChannelID]string{"mm-1": "team", "mm-2": "other"})
 		after(time.Minute)
 		fail := func(ch chat.ChannelID) {
 			m.set(func() {

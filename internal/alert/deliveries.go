@@ -29,9 +29,10 @@ const (
 )
 
 // WatchDeliveries raises an alert for each channel on which deliveries have
-// failed for good, until ctx ends. name is what an owner calls a channel; check
-// has it look at once, after a failure or an operator's word. The state is read
-// from the store, so every node may watch.
+// failed for good, until ctx ends. name is what an owner calls a channel; for one
+// that is not in force it is empty, and nothing is raised. check has it look at
+// once, after a failure or an operator's word. The state is read from the store,
+// so every node may watch.
 func (s *Service) WatchDeliveries(ctx context.Context, from Deliveries, name func(chat.ChannelID) string, check <-chan struct{}) {
 	ticker := time.NewTicker(deliveriesEvery)
 	defer ticker.Stop()
@@ -67,7 +68,11 @@ func (s *Service) checkDeliveries(ctx context.Context, from Deliveries, name fun
 		}
 		alert := deliveriesPrefix + string(c.Channel)
 		failing[alert] = struct{}{}
-		if err := s.Raise(ctx, alert, deliveriesText(name(c.Channel), c.Channel)); err != nil {
+		called := name(c.Channel)
+		if called == "" {
+			continue // whoever clears it knows whether the channel is gone
+		}
+		if err := s.Raise(ctx, alert, deliveriesText(called)); err != nil {
 			return err
 		}
 	}
@@ -103,9 +108,6 @@ func (s *Service) freshFailure(ctx context.Context, from Deliveries, ch chat.Cha
 
 // deliveriesText names the channel and the commands; what went wrong stays with
 // the operators, who see it in the list.
-func deliveriesText(name string, id chat.ChannelID) string {
-	if name == "" {
-		name = string(id)
-	}
+func deliveriesText(name string) string {
 	return fmt.Sprintf("Messages to channel %s could not be delivered and were given up. `parley delivery list --channel %s --status failed` shows them with the reason; `parley delivery resend` tries one again, `parley delivery drop` gives it up.", name, name)
 }

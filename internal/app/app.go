@@ -32,7 +32,6 @@ import (
 	"parley/internal/live"
 	"parley/internal/secret"
 	"parley/internal/socket"
-	"parley/internal/store"
 	"parley/internal/telemetry"
 )
 
@@ -72,14 +71,16 @@ type App struct {
 	alerts     *alert.Service
 	// delivered is told of deliveries to send, failed of those given up.
 	delivered, failed chan struct{}
-	talk              *conversation.Service
-	inForce           *catalog.Published
-	catalog           *catalog.Service
-	address           config.Address
-	demo              atomic.Pointer[catalog.Demo]
-	demoFile          sync.Mutex // held while demo.json is brought up to date
-	requests          *telemetry.HTTP
-	health            *httpd.Health
+	// deleted is told of changes after which channels may be gone.
+	deleted  chan struct{}
+	talk     *conversation.Service
+	inForce  *catalog.Published
+	catalog  *catalog.Service
+	address  config.Address
+	demo     atomic.Pointer[catalog.Demo]
+	demoFile sync.Mutex // held while demo.json is brought up to date
+	requests *telemetry.HTTP
+	health   *httpd.Health
 	// stopping is closed when Stop begins.
 	stopping chan struct{}
 	stopOnce sync.Once
@@ -110,7 +111,7 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 	a := &App{
 		Options: o, parts: lifecycle{logger: o.Logger}, traces: live.NewTraces(),
 		metrics: telemetry.NewRegistry(o.Version), address: o.Settings.Address(), stopping: make(chan struct{}),
-		delivered: make(chan struct{}, 1), failed: make(chan struct{}, 1),
+		delivered: make(chan struct{}, 1), failed: make(chan struct{}, 1), deleted: make(chan struct{}, 1),
 	}
 	a.parts.workers = telemetry.NewWorkers(o.Logger, a.metrics)
 	if o.Listener != nil {
@@ -335,6 +336,7 @@ func (a *App) beginBackground(context.Context) error {
 		}
 	})
 	a.beginPushing()
+	a.parts.background("deleted channels", partGrace, a.watchDeleted)
 	a.parts.background("turns", turnGrace+partGrace, func(ctx context.Context) { a.talk.Run(ctx, turnGrace) })
 	a.parts.background("feed sweep", partGrace, func(ctx context.Context) { a.hub.Run(ctx, a.sweepEvery()) })
 	a.parts.background("expiry", partGrace, a.expire)
@@ -351,30 +353,6 @@ func (a *App) sweepEvery() time.Duration {
 		return time.Second
 	}
 	return 10 * time.Second
-}
-
-// expireEvery is how often expired rows are looked for; while there are more
-// than one step deletes, the next step follows at once.
-const expireEvery = time.Minute
-
-// expire deletes rows that are past their time, in small steps.
-func (a *App) expire(ctx context.Context) {
-	tick := time.NewTicker(expireEvery)
-	defer tick.Stop()
-	for {
-		swept, err := store.Do(ctx, a.store, store.Sweep{Now: a.Now(), Limit: 1000})
-		if err != nil && ctx.Err() == nil {
-			a.Logger.Warn("expired rows could not be deleted", "error", err)
-		}
-		if err == nil && swept.More {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }
 
 func (a *App) beginServing(ctx context.Context) error {

@@ -90,6 +90,7 @@ func (a *App) services() adminapi.Services {
 		Build: build(a.Version, a.Settings), PublicURL: a.BaseURL(), Log: a.Logger, Stopping: a.stopping,
 		Applied: func(r catalog.Result) {
 			a.retryDeliveries()
+			poke(a.deleted)
 			if !r.DemoRemoved {
 				return
 			}

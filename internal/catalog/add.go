@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"parley/internal/channel"
@@ -32,7 +33,7 @@ func (s *Service) Types() []TypeView {
 	return all
 }
 
-// AddOptions say how to add a channel.
+// AddOptions say how to add or change a channel.
 type AddOptions struct {
 	// Force stores the channel although its test failed.
 	Force bool
@@ -40,7 +41,7 @@ type AddOptions struct {
 	Actor string
 }
 
-// Added is the outcome of adding a channel.
+// Added is the outcome of adding or changing a channel.
 type Added struct {
 	// Findings are what the test found.
 	Findings []channel.Finding `json:"findings"`
@@ -73,21 +74,30 @@ func (s *Service) addOnce(ctx context.Context, name string, spec ChannelSpec, o 
 	if err := p.failure(); err != nil {
 		return Added{}, err
 	}
-	sealed := make(map[string][]byte, len(p.sealed))
-	for _, one := range p.sealed {
-		sealed[one.ID] = one.Sealed
-	}
+	return s.tested(ctx, p, name, o, "add channel")
+}
+
+// tested stores a planned change of one channel if its test does not fail.
+func (s *Service) tested(ctx context.Context, p *plan, name string, o AddOptions, note string) (Added, error) {
 	stored := p.nextChannels[name]
-	added := Added{Findings: s.test(ctx, stored, stored.configured(name, s.sealer, sealed))}
+	sealed, err := s.store.Secrets(ctx, stored.secretIDs())
+	if err != nil {
+		return Added{}, fmt.Errorf("read secrets: %w", err)
+	}
+	all := maps.Clone(sealed)
+	for _, one := range p.sealed {
+		all[one.ID] = one.Sealed
+	}
+	added := Added{Findings: s.test(ctx, stored, stored.configured(name, s.sealer, all))}
 	if Failed(added.Findings) && !o.Force {
-		added.Result = Result{Changes: []Change{}, Revision: now.revision}
+		added.Result = Result{Changes: []Change{}, Revision: p.now.revision}
 		return added, nil
 	}
 	if err := p.together(ctx); err != nil {
 		return Added{}, err
 	}
 	p.retireDemo()
-	added.Result, err = s.commit(ctx, p, o.Actor, "add channel")
+	added.Result, err = s.commit(ctx, p, o.Actor, note)
 	added.Stored = err == nil
 	return added, err
 }
@@ -118,7 +128,7 @@ func (s *Service) test(ctx context.Context, stored storedChannel, c channel.Conf
 	defer cancel()
 	all := []channel.Finding{}
 	if stored.Disabled {
-		all = append(all, channel.Finding{Level: channel.LevelWarn, Name: "disabled", Text: "the channel is out of service",
+		all = append(all, channel.Finding{Level: channel.LevelWarn, Name: "disabled", Text: "the channel is disabled: it takes nothing in and sends nothing; the rest is tested all the same",
 			Mend: "put it back: parley channel enable " + c.Name})
 	}
 	for _, own := range stored.Secrets {

@@ -56,6 +56,126 @@ func TestAddChannelTestsFirst(t *testing.T) {
 	}
 }
 
+func (b *bench) set(name string, force bool, changes ...string) (catalog.Added, error) {
+	var all []catalog.SettingChange
+	for _, one := range changes {
+		key, value, _ := strings.Cut(one, "=")
+		all = append(all, catalog.SettingChange{Key: key, Value: json.RawMessage(value)})
+	}
+	return b.service.SetChannel(context.Background(), name, all, catalog.AddOptions{Force: force, Actor: "test"})
+}
+
+func TestSetChannel(t *testing.T) {
+	b := newBench(t)
+	b.apply(t, twoSites("say: hi"))
+	secret := func(id string) string {
+		t.Helper()
+		live, _ := b.rtm.Live()
+		for _, c := range live {
+			if value, err := c.Secret(id); err == nil {
+				return value
+			}
+		}
+		return ""
+	}
+	// A secret alone: no new version, and what is not named stays.
+	done, err := b.set("shop", false, `apps[0].secret="another-shop-secret"`)
+	if err != nil || !done.Stored || secret("cs-2") != "another-shop-secret" || secret("cs-1") != "first-secret-value" {
+		t.Fatalf("a secret: %+v, %v; %q", done, err, secret("cs-2"))
+	}
+	want := []catalog.Change{{Action: catalog.Update, Kind: store.ItemChannel, Name: "shop", Version: 1, Diff: []string{"~ secret cs-2: changed"}}}
+	if diff := cmp.Diff(want, done.Result.Changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	if len(done.Findings) == 0 || done.Findings[0].Name != "bot" {
+		t.Errorf("findings %+v", done.Findings)
+	}
+	// Settings, also of a list, and the secret put there before stays.
+	if done, err = b.set("shop", false, `bot.name="Store"`, `apps[0].origins=["https://a.example"]`, `apps[1].id="cs-new"`, `disabled=true`); err != nil || len(done.Result.Shown) != 1 {
+		t.Errorf("settings: %+v, %v", done, err)
+	}
+	shop, err := b.service.Channel(context.Background(), "shop", "")
+	const body = `{"apps":[{"id":"cs-2","origins":["https://a.example"]},{"id":"cs-new"}],"bot":{"id":"st-2","name":"Store"}}`
+	if err != nil || string(shop.Settings) != body || !shop.Disabled || secret("cs-2") != "another-shop-secret" {
+		t.Errorf("the shop is %+v %s, %v", shop, shop.Settings, err)
+	}
+	// The same again is nothing, and is not tried.
+	puts := len(b.store.Puts())
+	if done, err = b.set("shop", false, `bot.name="Store"`, `apps[0].secret="another-shop-secret"`); err != nil || !done.Stored || done.Result.Changed() || len(done.Findings) != 0 {
+		t.Errorf("the same again: %+v, %v", done, err)
+	}
+	// An empty value takes away what is no text; others are for the type.
+	if done, err = b.set("shop", false, `apps[0].origins=""`, `disabled=false`); err != nil || !done.Result.Changed() {
+		t.Errorf("taken away: %+v, %v", done, err)
+	}
+	if shop, _ = b.service.Channel(context.Background(), "shop", ""); strings.Contains(string(shop.Settings), "origins") || shop.Disabled {
+		t.Errorf("the shop is %s", shop.Settings)
+	}
+	// A failing test stores nothing, unless it is forced.
+	if done, err = b.set("shop", false, `bot.name="Wrong"`); err != nil || done.Stored || done.Result.Changed() || len(b.store.Puts()) != puts+1 {
+		t.Errorf("a failing one: %+v, %v", done, err)
+	}
+	if done, err = b.set("shop", true, `bot.name="Wrong"`); err != nil || !done.Stored {
+		t.Errorf("forced: %+v, %v", done, err)
+	}
+}
+
+func TestSetChannelRefuses(t *testing.T) {
+	b := newBench(t)
+	b.apply(t, twoSites("say: hi"))
+	for change, wrong := range map[string]string{
+		`type="mattermost"`:          "type: cannot change",
+		`assistant="dekx"`:           `assistant: there is no assistant "dekx"`,
+		`assistant=7`:                "assistant: should be the name of an assistant",
+		`disabled="perhaps"`:         "disabled: should be true or false",
+		`bot.nam="x"`:                "unknown field",
+		`bot.id="st-3"`:              "its id would change",
+		`bot.id="st-1"`:              "its id would change",
+		`apps[0].secret="short"`:     "apps[0].secret: has fewer than 8 bytes",
+		`apps[7].secret="long-long"`: "leaves out place 1",
+		`bot.name.x="y"`:             "cannot be set",
+		`bot.name=}`:                 "bot.name: should be JSON",
+		`="x"`:                       "is not a key",
+	} {
+		var found catalog.Problems
+		if _, err := b.set("shop", true, change); !errors.As(err, &found) || !strings.Contains(err.Error(), wrong) || !strings.HasPrefix(found[0].Path, "channels.shop") {
+			t.Errorf("%s: %v, want %q", change, err, wrong)
+		}
+	}
+	if _, err := b.set("shp", true, `bot.name="x"`); !fault.Is(err, fault.NotFound) {
+		t.Errorf("an unknown channel: %v", err)
+	}
+	if len(b.store.Puts()) != 1 {
+		t.Error("something was stored")
+	}
+	fresh := newBench(t)
+	if _, err := fresh.service.EnsureDemo(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fresh.set("demo", true, `bot.name="x"`); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "demo") {
+		t.Errorf("the demo: %v", err)
+	}
+}
+
+// Of two who change one channel at once, neither loses the change.
+func TestSetChannelMeanwhile(t *testing.T) {
+	b := newBench(t)
+	b.apply(t, twoSites("say: hi"))
+	b.store.BeforePut = func() {
+		b.store.BeforePut = nil
+		if _, err := b.set("shop", false, `apps[0].origins=["https://b.example"]`); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := b.set("shop", false, `bot.name="Store"`); err != nil {
+		t.Fatal(err)
+	}
+	shop, _ := b.service.Channel(context.Background(), "shop", "")
+	if s := string(shop.Settings); !strings.Contains(s, "Store") || !strings.Contains(s, "b.example") {
+		t.Errorf("the shop is %s", s)
+	}
+}
+
 func TestTestChannel(t *testing.T) {
 	b := newBench(t)
 	b.apply(t, manifest("say: hi", website))

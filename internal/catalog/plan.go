@@ -351,6 +351,21 @@ func (p *plan) removeChannel(name string) {
 	p.put(Change{Action: Remove, Kind: store.ItemChannel, Name: name, Diff: diffText(old.describe(), "")}, []byte("{}"))
 }
 
+// gone are the ids of channels that will be in force no more.
+func (p *plan) gone() []chat.ChannelID {
+	stays := map[chat.ChannelID]bool{}
+	for _, c := range p.nextChannels {
+		stays[c.ID] = true
+	}
+	var all []chat.ChannelID
+	for _, name := range keys(p.now.channels) {
+		if id := p.now.channels[name].ID; !stays[id] {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
 // result reports the plan. versions belong to p.items, in their order.
 func (p *plan) result(revision int64, versions []int64, dry bool) Result {
 	r := Result{Changes: p.changes, Revision: revision, DryRun: dry, DemoRemoved: p.demoRemoved}

@@ -140,6 +140,9 @@ type Result struct {
 	DryRun   bool  `json:"dry_run,omitempty"`
 	// DemoRemoved is set when the demo went because a real app came.
 	DemoRemoved bool `json:"demo_removed,omitempty"`
+	// Dropped is how many deliveries were dropped, because their channel was
+	// deleted.
+	Dropped int64 `json:"dropped_deliveries,omitempty" doc:"Deliveries that were dropped, because their channel was deleted."`
 	// Warning is set when the change is stored but not in force on this node.
 	Warning string `json:"warning,omitempty"`
 }
@@ -209,13 +212,14 @@ func (s *Service) commit(ctx context.Context, p *plan, actor, note string) (Resu
 		return p.result(p.now.revision, nil, false), nil
 	}
 	stored, err := store.Do(ctx, s.store, store.PutCatalog{
-		Base: p.now.revision, Items: p.items, Secrets: p.sealed,
+		Base: p.now.revision, Items: p.items, Secrets: p.sealed, Gone: p.gone(),
 		Actor: actor, Note: note, Now: s.now(),
 	})
 	if err != nil {
 		return Result{}, err
 	}
 	result := p.result(stored.Revision, stored.Versions, false)
+	result.Dropped = stored.Dropped
 	if s.published != nil {
 		if err := s.published.Refresh(ctx); err != nil {
 			result.Warning = "stored, but not in force on this node yet: " + fault.Message(err)

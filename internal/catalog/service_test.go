@@ -16,6 +16,7 @@ import (
 	"parley/internal/catalog"
 	"parley/internal/catalog/catalogtest"
 	"parley/internal/channel"
+	"parley/internal/chat"
 	"parley/internal/fault"
 	"parley/internal/secret"
 	"parley/internal/store"
@@ -163,6 +164,54 @@ func TestSecrets(t *testing.T) {
 	}
 	if ids := b.store.SecretIDs(); len(ids) != 0 {
 		t.Errorf("secrets of a deleted channel stayed: %v", ids)
+	}
+}
+
+// Deleting a channel drops what waits for it; taking it out of service or
+// changing it does not, and neither does deleting something else.
+func TestDeleteDropsDeliveries(t *testing.T) {
+	b := newBench(t)
+	b.apply(t, twoSites("say: hi"))
+	b.store.Open = map[chat.ChannelID]int64{"st-1": 3, "st-2": 5}
+	ctx := context.Background()
+	off, err := b.service.SetDisabled(ctx, "website", true, "test")
+	if err != nil || off.Dropped != 0 {
+		t.Errorf("disabled: %+v, %v", off, err)
+	}
+	if again := b.apply(t, twoSites("say: hello")); again.Dropped != 0 {
+		t.Errorf("applied: %+v", again)
+	}
+	gone, err := b.service.Delete(ctx, store.ItemChannel, "website", "test")
+	if err != nil || gone.Dropped != 3 || b.store.Open["st-2"] != 5 {
+		t.Errorf("deleted: %+v, %v, left %v", gone, err, b.store.Open)
+	}
+}
+
+// What waits for channels that are in the catalog is left alone, whatever the
+// caller thinks is gone, and no revision is made.
+func TestDropGone(t *testing.T) {
+	b := newBench(t)
+	b.apply(t, twoSites("say: hi"))
+	b.store.Open = map[chat.ChannelID]int64{"st-1": 3, "st-9": 4, "st-8": 1}
+	gone, dropped, err := b.service.DropGone(context.Background(), []chat.ChannelID{"st-9", "st-1", "st-9", "st-7"})
+	if diff := cmp.Diff([]chat.ChannelID{"st-7", "st-9"}, gone); diff != "" || dropped != 4 || err != nil {
+		t.Errorf("%d dropped, %v, gone (-want +got):\n%s", dropped, err, diff)
+	}
+	if b.store.Open["st-1"] != 3 || b.store.Open["st-8"] != 1 || len(b.store.Puts()) != 1 {
+		t.Errorf("left %v after %d revisions", b.store.Open, len(b.store.Puts()))
+	}
+	if gone, dropped, err := b.service.DropGone(context.Background(), []chat.ChannelID{"st-1"}); len(gone) != 0 || dropped != 0 || err != nil {
+		t.Errorf("gone %v, %d dropped, %v", gone, dropped, err)
+	}
+	// Somebody makes the channel while we look.
+	b.store.BeforePut = func() {
+		b.store.BeforePut = nil
+		m := twoSites("say: hi")
+		m.Channels["new"] = catalog.ChannelSpec{Type: "rtm", Assistant: "desk", Settings: []byte(`{"bot":{"id":"st-8","name":"New"}}`)}
+		b.apply(t, m)
+	}
+	if gone, dropped, err := b.service.DropGone(context.Background(), []chat.ChannelID{"st-8"}); len(gone) != 0 || dropped != 0 || err != nil || b.store.Open["st-8"] != 1 {
+		t.Errorf("of a channel made meanwhile: gone %v, %d dropped, %v", gone, dropped, err)
 	}
 }
 

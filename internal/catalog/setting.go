@@ -15,7 +15,18 @@ func SetSetting(settings map[string]any, key string, value any) error {
 	if err != nil {
 		return err
 	}
-	_, err = setAt(settings, steps, key, value)
+	_, err = setAt(settings, steps, key, value, false)
+	return err
+}
+
+// ChangeSetting is [SetSetting] for a key that may have a value already, which
+// goes. An empty text takes any other value than a text away, and so does nil.
+func ChangeSetting(settings map[string]any, key string, value any) error {
+	steps, err := settingSteps(key)
+	if err != nil {
+		return err
+	}
+	_, err = setAt(settings, steps, key, value, true)
 	return err
 }
 
@@ -46,11 +57,15 @@ func settingSteps(key string) ([]any, error) {
 	return steps, nil
 }
 
-// setAt returns at with the value put in.
-func setAt(at any, steps []any, key string, value any) (any, error) {
+// setAt returns at with the value put in; over says that there may be one.
+func setAt(at any, steps []any, key string, value any, over bool) (any, error) {
 	if len(steps) == 0 {
-		if at != nil {
+		_, isText := at.(string)
+		switch {
+		case at != nil && !over:
 			return nil, fault.Field(key, "is given twice")
+		case at != nil && !isText && value == "":
+			return nil, nil
 		}
 		return value, nil
 	}
@@ -62,7 +77,7 @@ func setAt(at any, steps []any, key string, value any) (any, error) {
 		if m == nil {
 			m = map[string]any{}
 		}
-		inner, err := setAt(m[name], steps[1:], key, value)
+		inner, err := setAt(m[name], steps[1:], key, value, over)
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +94,7 @@ func setAt(at any, steps []any, key string, value any) (any, error) {
 	case i == len(list):
 		list = append(list, nil)
 	}
-	inner, err := setAt(list[i], steps[1:], key, value)
+	inner, err := setAt(list[i], steps[1:], key, value, over)
 	if err != nil {
 		return nil, err
 	}

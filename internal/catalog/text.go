@@ -87,7 +87,7 @@ func prefixed(id chat.ChannelID, own []string) []string {
 }
 
 // unique sorts names and drops repeats.
-func unique(names []string) []string {
+func unique[T ~string](names []T) []T {
 	sorted := slices.Clone(names)
 	slices.Sort(sorted)
 	return slices.Compact(sorted)

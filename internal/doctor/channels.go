@@ -35,6 +35,9 @@ type Link struct {
 	GaveUp bool
 }
 
+// Promises names the finding of what a channel's type cannot promise.
+const Promises = "promises"
+
 const (
 	// testsAtOnce bounds the channels tested side by side, testTime each.
 	testsAtOnce = 8
@@ -88,7 +91,7 @@ func (d *Doctor) channel(ctx context.Context, c catalog.Channel, links map[strin
 		all = append(all, d.link(l))
 	}
 	if text := d.Exceptions[c.Type]; text != "" {
-		all = append(all, Finding{Name: "promises", Level: OK, Text: text})
+		all = append(all, Finding{Name: Promises, Level: OK, Text: text})
 	}
 	for i := range all {
 		all[i].Name = c.Name + "/" + all[i].Name

@@ -71,6 +71,25 @@ func (d *Deliveries) Deliveries(_ context.Context, f store.DeliveryFilter) (foun
 	return found, nil
 }
 
+// DeliveryCounts counts them by channel.
+func (d *Deliveries) DeliveryCounts(context.Context) (all []store.DeliveryCount, _ error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, one := range d.rows {
+		i := slices.IndexFunc(all, func(c store.DeliveryCount) bool { return c.Channel == one.Channel })
+		if i < 0 {
+			i, all = len(all), append(all, store.DeliveryCount{Channel: one.Channel})
+		}
+		switch {
+		case isOpen(one.Status):
+			all[i].Open++
+		case one.Status == chat.DeliveryFailed:
+			all[i].Failed++
+		}
+	}
+	return all, nil
+}
+
 func isOpen(s chat.DeliveryStatus) bool {
 	return s == chat.DeliveryWaiting || s == chat.DeliveryClaimed
 }

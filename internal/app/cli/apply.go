@@ -74,6 +74,12 @@ func (r *run) showResult(result catalog.Result) {
 	default:
 		r.say("revision %d is in place", result.Revision)
 	}
+	switch n := result.Dropped; {
+	case n == 1:
+		r.say("1 waiting delivery was dropped: its channel is gone")
+	case n > 1:
+		r.say("%d waiting deliveries were dropped: their channel is gone", n)
+	}
 	if result.DemoRemoved {
 		if result.DryRun {
 			r.say("the demo would go: your own app takes its place")

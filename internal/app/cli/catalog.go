@@ -14,6 +14,7 @@ type channelCmd struct {
 	List    channelListCmd    `cmd:"" help:"List channels."`
 	Show    channelShowCmd    `cmd:"" help:"Show a channel: what to paste where, and its settings."`
 	Add     channelAddCmd     `cmd:"" help:"Add a channel: asks for what is missing, tests it, and stores it when nothing fails."`
+	Set     channelSetCmd     `cmd:"" help:"Change single settings of a channel, such as its token: tests it, and stores it when nothing fails."`
 	Test    channelTestCmd    `cmd:"" help:"Test a channel and say what to mend. Changes nothing."`
 	Disable channelDisableCmd `cmd:"" help:"Take a channel out of service. Settings, secrets and conversations stay."`
 	Enable  channelEnableCmd  `cmd:"" help:"Put a channel back in service."`
@@ -57,18 +58,25 @@ type channelShowCmd struct {
 
 // Run shows a channel.
 func (c *channelShowCmd) Run(r *run) error {
-	d, err := ask[catalog.ChannelDetails](r, http.MethodGet, "/channels"+pathOf(c.Name), nil, nil)
+	d, err := ask[adminapi.ChannelAnswer](r, http.MethodGet, "/channels"+pathOf(c.Name), nil, nil)
 	if err != nil {
 		return err
 	}
 	return r.answer(d, func() { r.showChannel(d) })
 }
 
-func (r *run) showChannel(d catalog.ChannelDetails) {
-	r.table(nil, [][]string{
+func (r *run) showChannel(d adminapi.ChannelAnswer) {
+	rows := [][]string{
 		{"name", d.Name}, {"type", d.Type}, {"assistant", d.Assistant},
 		{"version", number(d.Version)}, {"notes", orDash(channelNotes(d.Channel))},
-	})
+	}
+	switch n := d.OpenDeliveries; {
+	case n == 1:
+		rows = append(rows, []string{"waiting", "1 delivery"})
+	case n > 1:
+		rows = append(rows, []string{"waiting", number(n) + " deliveries"})
+	}
+	r.table(nil, rows)
 	if len(d.Paste) > 0 {
 		r.say("\nWhat to paste where:")
 		rows := make([][]string, len(d.Paste))
@@ -78,7 +86,7 @@ func (r *run) showChannel(d catalog.ChannelDetails) {
 		r.table(nil, rows)
 	}
 	r.say("\nSettings (secrets are never shown again):")
-	r.say("%s", indent(settingsText(d)))
+	r.say("%s", indent(settingsText(d.ChannelDetails)))
 }
 
 // settingsText is the settings as an owner would write them.

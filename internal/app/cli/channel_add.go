@@ -58,13 +58,13 @@ func (c *channelAddCmd) show(r *run, server *client, name string, added catalog.
 		}
 		return errQuiet(ExitFailed)
 	}
-	d, err := call[catalog.ChannelDetails](r.ctx, server, http.MethodGet, "/channels"+pathOf(name), nil, nil)
+	d, err := call[adminapi.ChannelAnswer](r.ctx, server, http.MethodGet, "/channels"+pathOf(name), nil, nil)
 	if err != nil {
 		return err
 	}
 	answer := struct {
 		catalog.Added
-		Channel catalog.ChannelDetails `json:"channel"`
+		Channel adminapi.ChannelAnswer `json:"channel"`
 	}{added, d}
 	return r.answer(answer, func() {
 		r.showFindings(added.Findings)

@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"fmt"
 	"net/http"
 
 	"parley/internal/adminapi"
 	"parley/internal/catalog"
 	"parley/internal/channel"
+	"parley/internal/channel/mattermost"
+	"parley/internal/channel/mmwebhook"
+	"parley/internal/channel/rtm"
 	"parley/internal/fault"
 )
 
@@ -66,12 +70,37 @@ type channelDeleteCmd struct {
 	Yes  bool   `help:"Really delete it."`
 }
 
+// cutOff is what deleting a channel of a type means for those who write to it.
+func cutOff(typ string) string {
+	switch typ {
+	case rtm.Name:
+		return "cuts its clients off"
+	case mattermost.Name:
+		return "lets its bot fall silent in Mattermost"
+	case mmwebhook.Name:
+		return "takes its callback URL out of use"
+	default:
+		return "answers nobody there any more"
+	}
+}
+
 // Run deletes a channel. Its id and secrets cannot be had back, so that it is
 // not done by a slip.
 func (c *channelDeleteCmd) Run(r *run) error {
-	if !c.Yes {
-		return fault.New(fault.Invalid, "deleting %s forgets its secrets and cuts its clients off; conversations stay in the log. "+
-			"Say --yes to delete it, or take it out of service: parley channel disable %s", c.Name, c.Name)
+	if c.Yes {
+		return r.change(http.MethodDelete, "/channels"+pathOf(c.Name), nil)
 	}
-	return r.change(http.MethodDelete, "/channels"+pathOf(c.Name), nil)
+	d, err := ask[adminapi.ChannelAnswer](r, http.MethodGet, "/channels"+pathOf(c.Name), nil, nil)
+	if err != nil {
+		return err
+	}
+	waiting := ""
+	switch n := d.OpenDeliveries; {
+	case n == 1:
+		waiting = ", and drops 1 waiting delivery"
+	case n > 1:
+		waiting = fmt.Sprintf(", and drops %d waiting deliveries", n)
+	}
+	return fault.New(fault.Invalid, "deleting %s forgets its secrets and %s%s; conversations stay in the log. "+
+		"Say --yes to delete it, or take it out of service: parley channel disable %s", c.Name, cutOff(d.Type), waiting, c.Name)
 }

@@ -21,6 +21,25 @@ type form struct {
 	name, assistant string
 	questions       []channel.Question
 	terminal        Terminal
+	hidden          hidden
+}
+
+// hidden are values that are not to be shown again.
+type hidden []string
+
+func (h *hidden) add(value string) {
+	const shortest = 5 // shorter ones are no secrets and would blank half of a text
+	if len(value) >= shortest {
+		*h = append(*h, value)
+	}
+}
+
+func (h hidden) blank(text string) string {
+	// Longer ones first, so that no tail of a longer value is left over.
+	for _, value := range slices.SortedFunc(slices.Values(h), func(a, b string) int { return len(b) - len(a) }) {
+		text = strings.ReplaceAll(text, value, "[hidden]")
+	}
+	return text
 }
 
 func (c *channelAddCmd) form(r *run, server *client) (*form, error) {
@@ -143,17 +162,24 @@ func (f *form) value(key, text string) (any, error) {
 			return nil, fault.Field(key, "%s %v", file, err)
 		}
 		text = strings.TrimRight(string(content), "\r\n")
+		f.hidden.add(text)
 	} else {
 		filled, err := catalog.Fill(f.Host, key, text)
 		if err != nil {
 			return nil, err
 		}
-		if i < 0 && filled != text {
-			return filled, nil
+		if filled != text {
+			f.hidden.add(filled)
+			if i < 0 {
+				return filled, nil
+			}
 		}
 		text = filled
 	}
 	if i >= 0 {
+		if f.questions[i].Secret {
+			f.hidden.add(text)
+		}
 		return answerOf(f.questions[i], text), nil
 	}
 	var v any

@@ -34,8 +34,10 @@ type data struct {
 }
 
 func newData() (*data, error) {
+	kept := catalogtest.NewStore()
+	kept.Open = map[chat.ChannelID]int64{"st-1": 1} // of newPost
 	service, err := catalog.New(catalog.Options{
-		Store: catalogtest.NewStore(), Sealer: catalogtest.Box(),
+		Store: kept, Sealer: catalogtest.Box(),
 		Kinds: []assistant.Kind{flow.Kind{}}, Types: []channel.Kind{&catalogtest.RTM{}},
 	})
 	if err != nil {

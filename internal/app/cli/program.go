@@ -49,6 +49,8 @@ type Program struct {
 	Backend Backend
 	Stdout  io.Writer
 	Stderr  io.Writer
+	// Stdin is where KEY=- reads from; nil means that of this process.
+	Stdin io.Reader
 	// Host is where catalogs are read.
 	Host catalog.Environment
 	// Terminal is where questions are asked; nil means the one this process

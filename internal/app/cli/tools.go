@@ -11,7 +11,6 @@ import (
 
 	"parley/internal/adminapi"
 	"parley/internal/channel"
-	"parley/internal/doctor"
 	"parley/internal/fault"
 )
 
@@ -97,61 +96,6 @@ func (r *run) showRecord(record channel.TraceRecord) {
 	}
 	line := fmt.Sprintf("%s %s %-8s %s", record.At.Local().Format("15:04:05.000"), arrow, record.Kind, text)
 	r.say("%s", strings.TrimRight(line, " "))
-}
-
-type doctorCmd struct{}
-
-// Run asks the server's doctor, or looks itself when none runs. What is broken
-// so badly that nothing opens is a finding too.
-func (*doctorCmd) Run(r *run) error {
-	server, s, err := r.connect()
-	if err != nil && s.Data == "" {
-		// The settings themselves are wrong: there is nothing to look at.
-		return err
-	}
-	if err != nil {
-		findings := doctor.Offline(s)
-		checks := make([]adminapi.Check, 0, len(findings)+1)
-		for _, f := range findings {
-			checks = append(checks, adminapi.Check{Name: f.Name, Level: string(f.Level), Text: f.Text, Mend: f.Mend})
-		}
-		checks = append(checks, adminapi.Check{Name: "open", Level: string(doctor.Fail),
-			Text: describe(err), Mend: "mend this first; the other checks need it"})
-		return r.showChecks(checks)
-	}
-	defer server.close()
-	answer, err := call[adminapi.DoctorAnswer](r.ctx, server, http.MethodGet, "/doctor", nil, nil)
-	if err != nil {
-		return err
-	}
-	state := adminapi.Check{Name: "server", Level: string(doctor.OK), Text: "a server runs with the data folder " + s.Data}
-	switch {
-	case server.remote != "":
-		state.Text = "a server answers at " + server.remote
-	case !server.online:
-		state.Level, state.Text, state.Mend = string(doctor.Warn), "no server runs with the data folder "+s.Data, "start it: parley serve"
-	}
-	return r.showChecks(append([]adminapi.Check{state}, answer.Checks...))
-}
-
-// showChecks fails when a check did; a warning is no failure.
-func (r *run) showChecks(checks []adminapi.Check) error {
-	failed := false
-	for _, c := range checks {
-		failed = failed || c.Level == string(doctor.Fail)
-	}
-	err := r.answer(adminapi.DoctorAnswer{Checks: checks}, func() {
-		for _, c := range checks {
-			r.say("%-5s %-16s %s", c.Level, c.Name, clean(c.Text))
-			if c.Mend != "" {
-				r.say("%-5s %-16s mend: %s", "", "", clean(c.Mend))
-			}
-		}
-	})
-	if err == nil && failed {
-		return errQuiet(ExitFailed)
-	}
-	return err
 }
 
 type backupCmd struct {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"parley/internal/chat"
 	"parley/internal/fault"
 	"parley/internal/store"
 )
@@ -20,6 +21,8 @@ type Store struct {
 	secrets  map[string][]byte
 	puts     []store.PutCatalog
 	failing  error
+	// Open is how many deliveries wait for each channel.
+	Open map[chat.ChannelID]int64
 	// BeforePut, if set, is called before each put without a lock held.
 	BeforePut func()
 }
@@ -92,12 +95,17 @@ func (s *Store) Put(put store.PutCatalog) (store.StoredRevision, error) {
 	if put.Base != s.revision {
 		return store.StoredRevision{}, fault.New(fault.Conflict, "the catalog has changed meanwhile")
 	}
-	if len(put.Items)+len(put.Secrets) == 0 {
-		return store.StoredRevision{Revision: s.revision}, nil
+	var out store.StoredRevision
+	for _, id := range put.Gone {
+		out.Dropped += s.Open[id]
+		delete(s.Open, id)
+	}
+	if out.Revision = s.revision; len(put.Items)+len(put.Secrets) == 0 {
+		return out, nil
 	}
 	s.revision++
 	s.puts = append(s.puts, put)
-	out := store.StoredRevision{Revision: s.revision}
+	out.Revision = s.revision
 	for _, item := range put.Items {
 		item.Version = 1
 		for i := range s.items {

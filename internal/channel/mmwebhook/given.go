@@ -14,14 +14,15 @@ import (
 type given struct {
 	id           string
 	tokens, keys []proofGiven
-	incoming     string
-	triggers     []string
-	botName      string
-	botIcon      string
-	answer       string
-	loopLimit    *int
-	caFile       string
-	proxy        string
+	// incoming is nil when it is left out, which is not the same as empty.
+	incoming  *string
+	triggers  []string
+	botName   string
+	botIcon   string
+	answer    string
+	loopLimit *int
+	caFile    string
+	proxy     string
 }
 
 // proofGiven is a token or callback key, and until when it counts.
@@ -43,8 +44,11 @@ func readGiven(raw []byte) (given, error) {
 		"id":             textInto(&g.id),
 		"outgoing_token": proofsInto(&g.tokens, "token"),
 		"callback_key":   proofsInto(&g.keys, "key"),
-		"incoming_url":   textInto(&g.incoming),
-		"trigger_words":  textsInto(&g.triggers),
+		"incoming_url": func(at string, v any) error {
+			g.incoming = new(string)
+			return textInto(g.incoming)(at, v)
+		},
+		"trigger_words": textsInto(&g.triggers),
 		"bot": func(at string, v any) error {
 			group, ok := v.(map[string]any)
 			if !ok {

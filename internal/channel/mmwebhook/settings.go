@@ -107,8 +107,8 @@ var _ channel.Kind = Kind{}
 // Name implements [channel.Kind].
 func (Kind) Name() string { return Name }
 
-// Settle implements [channel.Kind]. A token or callback key that is left out
-// stays as it is stored; an incoming_url that is left out is none.
+// Settle implements [channel.Kind]. A token, callback key or incoming_url that is
+// left out stays as it is stored; an empty incoming_url is none.
 func (Kind) Settle(name string, raw json.RawMessage, stored []byte) (channel.Settled, error) {
 	g, err := readGiven(raw)
 	if err != nil {
@@ -248,31 +248,33 @@ func settleUntil(p proofGiven) (string, error) {
 
 func (s *settling) incoming() error {
 	s.body.CAFile, s.body.Proxy = s.given.caFile, s.given.proxy
-	if s.given.incoming == "" {
+	switch address := s.given.incoming; {
+	case address == nil:
+		s.body.Server = s.old.Server
+	case *address == "" && s.old.Server != "":
+		s.secrets[IncomingSecret(s.body.ID)] = ""
+	case *address != "":
+		if err := mm.CheckWebhook(*address); err != nil {
+			return err
+		}
+		base, err := serverOf(*address)
+		if err != nil {
+			return err
+		}
+		s.body.Server = base
+		s.secrets[IncomingSecret(s.body.ID)] = *address
+	}
+	if s.body.Server == "" {
 		for _, f := range []struct{ name, value string }{{"ca_file", s.given.caFile}, {"proxy", s.given.proxy}} {
 			if f.value != "" {
 				return fault.Field(f.name, "is for the way to incoming_url, which is missing")
 			}
 		}
-		if s.old.Server != "" {
-			s.secrets[IncomingSecret(s.body.ID)] = ""
-		}
 		return nil
 	}
-	if err := mm.CheckWebhook(s.given.incoming); err != nil {
-		return err
-	}
-	base, err := serverOf(s.given.incoming)
-	if err != nil {
-		return err
-	}
 	// The client knows what good addresses, files and proxies are.
-	if _, err := mm.New(mm.Options{Server: base, CAFile: s.body.CAFile, Proxy: s.body.Proxy}); err != nil {
-		return err
-	}
-	s.body.Server = base
-	s.secrets[IncomingSecret(s.body.ID)] = s.given.incoming
-	return nil
+	_, err := mm.New(mm.Options{Server: s.body.Server, CAFile: s.body.CAFile, Proxy: s.body.Proxy})
+	return err
 }
 
 // serverOf is the address of the server an incoming webhook belongs to.

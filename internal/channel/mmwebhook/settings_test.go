@@ -38,14 +38,35 @@ func TestSettle(t *testing.T) {
 	if len(s.Shown) != 1 || s.Shown[0].Value != "/hooks/mattermost/"+key {
 		t.Errorf("shown %v", s.Shown)
 	}
-	// The same again changes nothing, and what is left out stays or goes.
+	// The same again changes nothing, and secrets that are left out stay.
 	again := settled(t, `{"trigger_words":"#desk","outgoing_token":"`+token+`","incoming_url":"https://chat.example.com/sub/hooks/`+hookID+`"}`, s.Body)
 	if string(again.Body) != want || len(again.Shown) != 0 || len(again.Secrets) != 2 {
 		t.Errorf("again %s %v %v", again.Body, again.Secrets, again.Shown)
 	}
-	less := settled(t, `{}`, s.Body)
-	if gone, ok := less.Secrets["mattermost-webhook/"+id+"/incoming_url"]; len(less.Secrets) != 1 || !ok || gone != "" || strings.Contains(string(less.Body), "server") {
-		t.Errorf("less %s %v", less.Body, less.Secrets)
+	incoming := "mattermost-webhook/" + id + "/incoming_url"
+	bare := strings.Replace(want, `,"trigger_words":["#desk"]`, "", 1)
+	for _, left := range []string{`{}`, `{"incoming_url":null}`} {
+		if less := settled(t, left, s.Body); len(less.Secrets) != 0 || string(less.Body) != bare {
+			t.Errorf("%s: %s %v", left, less.Body, less.Secrets)
+		}
+	}
+	if less := settled(t, `{"answer":"webhook","proxy":"none"}`, s.Body); !strings.Contains(string(less.Body), `"answer":"webhook"`) {
+		t.Errorf("what needs incoming_url does not find the stored one: %s", less.Body)
+	}
+	// An empty one takes it away, once.
+	none := settled(t, `{"incoming_url":" "}`, s.Body)
+	if gone, ok := none.Secrets[incoming]; len(none.Secrets) != 1 || !ok || gone != "" || strings.Contains(string(none.Body), "server") {
+		t.Errorf("none %s %v", none.Body, none.Secrets)
+	}
+	for _, empty := range []string{`{}`, `{"incoming_url":""}`} {
+		if still := settled(t, empty, none.Body); len(still.Secrets) != 0 || string(still.Body) != string(none.Body) {
+			t.Errorf("%s: %s %v", empty, still.Body, still.Secrets)
+		}
+	}
+	for _, bad := range []string{`{"incoming_url":"","answer":"webhook"}`, `{"incoming_url":"","proxy":"none"}`} {
+		if _, err := (mmwebhook.Kind{}).Settle("help-hook", json.RawMessage(bad), s.Body); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%s: %v", bad, err)
+		}
 	}
 	// A rotation, and its end.
 	both := settled(t, `{"outgoing_token":["`+strings.Repeat("n", 26)+`",{"token":"`+token+`","until":"2026-12-31"}],"callback_key":"mine-and-imported"}`, s.Body)
@@ -76,6 +97,7 @@ func TestSettleRefuses(t *testing.T) {
 		`{"outgoing_token":{"token":"` + token + `","unti":"2026-12-31"}}`:                     `outgoing_token.unti: is not a known key; did you mean "until"?`,
 		`{"outgoing_token":"` + token + `","callback_key":"a/b/c/d/e/f/g/h/i/j"}`:              "callback_key: needs 16 to 128 letters",
 		`{"outgoing_token":"` + token + `","callback_key":"actions"}`:                          "callback_key: needs 16 to 128 letters",
+		`{"outgoing_token":"` + token + `","incoming_url":7}`:                                  "incoming_url: should be text",
 		`{"outgoing_token":"` + token + `","incoming_url":"https://chat.example.com/hooks/x"}`: "incoming_url: is not the address of an incoming webhook",
 		`{"outgoing_token":"` + token + `","incoming_url":"` + hook + `","ca_file":"/none"}`:   "ca_file: cannot be read",
 		`{"outgoing_token":"` + token + `","incoming_url":"` + hook + `","proxy":"x"}`:         "proxy: is not the address of a proxy",
