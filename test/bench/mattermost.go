@@ -20,7 +20,7 @@ const (
 	// mattermostRounds is how often the two take turns, and roundPosts how many
 	// posts each answers in one turn of one load in one kind of room.
 	mattermostRounds = 6
-	roundPosts       = 60
+	roundPosts       = 150
 )
 
 // candidate is one of the two that are compared.
