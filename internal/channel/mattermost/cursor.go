@@ -82,6 +82,19 @@ func (c cursor) move(t trail, p mm.Post) (cursor, trail) {
 	return c, t
 }
 
+// joined returns the cursor after the word that we came into the room, and the
+// trail: reading never again begins before it, where what was said is not ours.
+func (c cursor) joined(t trail, p mm.Post) (cursor, trail) {
+	next := trail{{p.ID, p.CreateAt}}
+	for _, m := range t {
+		if m.at > p.CreateAt {
+			next = append(next, m)
+		}
+	}
+	c.From = p.ID
+	return c.move(next, p)
+}
+
 // late returns the cursor with one more post that was too old.
 func (c cursor) late(id string) cursor {
 	c.Late++

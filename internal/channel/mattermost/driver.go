@@ -333,16 +333,6 @@ func (d *Driver) apply(next map[chat.ChannelID]*link) {
 	d.links = next
 }
 
-// withdraw takes back the alerts about a channel that is disabled or gone: there
-// is nothing left to mend, and nobody would clear them any more.
-func (l *link) withdraw() {
-	<-l.done
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), 3*time.Second)
-	defer cancel()
-	l.d.Alerts.Clear(ctx, l.alert("token"))
-	l.d.Alerts.Clear(ctx, l.alert("link"))
-}
-
 // link returns the link of a channel in force, or nil.
 func (d *Driver) link(id chat.ChannelID) *link {
 	d.mu.Lock()

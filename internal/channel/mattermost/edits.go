@@ -14,7 +14,8 @@ import (
 
 // edited takes an edit. A post that waits for its answer has its turn changed;
 // of an answered one it is recorded. When an edit adds our name, to an answered
-// post or to one that was never ours, that is a question of its own.
+// post or to one that was never ours, that is a question of its own, where names
+// count.
 //
 // Only a change of the text has a new edit time: updates of props, reactions
 // and pins are not edits. missed is set for an edit made while the link was down.
@@ -64,7 +65,7 @@ func (r *room) edited(ctx context.Context, p mm.Post, missed bool) error {
 	if _, err := l.d.Gateway.Accept(ctx, in); err != nil {
 		return err
 	}
-	if waits || v.agent || wasMentioned(entry.Content) || !v.mentioned {
+	if waits || v.agent || v.ignored != "" || wasMentioned(entry.Content) || !v.mentioned {
 		return nil
 	}
 	return r.ask(ctx, p, v, missed)
@@ -83,29 +84,29 @@ func (r *room) editedUnknown(ctx context.Context, info mm.Channel, p mm.Post, mi
 	return r.ask(ctx, p, v, missed)
 }
 
-// ask takes an edited post as a question of its own. It is answered in its
-// thread, like the post itself would be.
+// ask takes an edited post as a question of its own, said when it was edited. It
+// is answered in its thread, like the post itself would be.
 func (r *room) ask(ctx context.Context, p mm.Post, v verdict, missed bool) error {
-	l := r.h.l
-	in := channel.Inbound{
-		Content: l.content(v), Purpose: chat.Message, External: askReference(p),
-		DedupeKey: editKey(p) + ":ask", KeyDecides: true, Raw: rawOf(p),
-		Silent: l.d.Now().Sub(mm.Time(p.EditAt)) > l.settings.Load().maxAge,
-	}
-	if ref, err := l.d.Store.Reference(ctx, l.id(), p.ID); fault.Is(err, fault.NotFound) {
+	s := said{post: p, verdict: v, at: p.EditAt, external: askReference(p), key: editKey(p) + ":ask"}
+	if ref, err := r.h.l.d.Store.Reference(ctx, r.h.l.id(), p.ID); fault.Is(err, fault.NotFound) {
 		// With the key of the post itself: after a break the newest posts are read
 		// once more, and this one names us by then.
-		in.External, in.DedupeKey = p.ID, postKey(p)
+		s.external, s.key = p.ID, postKey(p)
 	} else if err != nil {
 		return err
 	} else if ref.Part > 0 {
 		return nil
 	}
-	receipt, err := l.store(ctx, v, &in)
-	if err == nil && !receipt.Duplicate {
-		l.count(resultAccepted, missed)
+	r.mu.Lock()
+	next := r.cursor
+	r.mu.Unlock()
+	if _, err := r.accept(ctx, s, missed, &next); err != nil {
+		return err
 	}
-	return err
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cursor = next // one more to tell of, if it came too late
+	return nil
 }
 
 // editContent is the new content of an edited entry. A post that would not be

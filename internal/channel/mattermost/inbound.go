@@ -31,6 +31,9 @@ func (r *room) take(ctx context.Context, p mm.Post, setOnline bool) error {
 		return nil
 	}
 	in, about := membership(p, r.h.l.self())
+	if about && in {
+		next, trail = next.joined(trail, p)
+	}
 	if about {
 		next.Out = !in
 	}
@@ -41,7 +44,7 @@ func (r *room) take(ctx context.Context, p mm.Post, setOnline bool) error {
 	}
 	result := v.ignored
 	if result == "" {
-		if result, err = r.accept(ctx, p, v, true, &next); err != nil {
+		if result, err = r.accept(ctx, postSaid(p, v), false, &next); err != nil {
 			return err
 		}
 	}
@@ -74,30 +77,45 @@ func (r *room) decide(ctx context.Context, p mm.Post, away, setOnline, live bool
 	return r.h.l.judge(ctx, info, p, setOnline, live)
 }
 
-// accept stores a post that is ours to take and says what became of it. With
-// next, the cursor after the post, the room moves in the same commit.
-func (r *room) accept(ctx context.Context, p mm.Post, v verdict, live bool, next *cursor) (string, error) {
-	l := r.h.l
+// said is something said to us: a post, or an edit that makes a question of one.
+type said struct {
+	post    mm.Post
+	verdict verdict
+	// at is when it was said, in milliseconds.
+	at int64
+	// external names its entry, key tells a repeat.
+	external, key string
+}
+
+func postSaid(p mm.Post, v verdict) said {
+	return said{post: p, verdict: v, at: p.CreateAt, external: p.ID, key: postKey(p)}
+}
+
+// accept stores what is ours to take and says what became of it. missed is set
+// for what was said while the link was down. With next, the cursor after it, the
+// room moves in the same commit.
+func (r *room) accept(ctx context.Context, s said, missed bool, next *cursor) (string, error) {
+	l, v := r.h.l, s.verdict
 	in := channel.Inbound{
-		Content: l.content(v), Purpose: chat.Message, External: p.ID,
-		DedupeKey: postKey(p), KeyDecides: true, Raw: rawOf(p),
+		Content: l.content(v), Purpose: chat.Message, External: s.external,
+		DedupeKey: s.key, KeyDecides: true, Raw: rawOf(s.post),
 	}
 	result := resultAccepted
 	tripped := false
 	switch {
 	case v.agent:
 		result = resultAgent
-	case l.d.Now().Sub(mm.Time(p.CreateAt)) > l.settings.Load().maxAge:
+	case l.d.Now().Sub(mm.Time(s.at)) > l.settings.Load().maxAge:
 		result, in.Silent = resultLate, true
 	default:
-		tripped, in.Silent = l.loops.judge(l.settings.Load().body.LoopLimit, p, v.text)
+		tripped, in.Silent = l.loops.judge(l.settings.Load().body.LoopLimit, s)
 		if in.Silent {
 			result = resultLoop
 		}
 	}
 	if next != nil {
 		if result == resultLate {
-			*next = next.late(p.ID)
+			*next = next.late(s.external)
 		}
 		in.Position = r.position(*next)
 	}
@@ -111,23 +129,22 @@ func (r *room) accept(ctx context.Context, p mm.Post, v verdict, live bool, next
 		}
 		return resultRepeat, nil
 	}
-	l.count(result, r.noteRecovered(live))
+	if missed {
+		r.noteRecovered()
+	}
+	l.count(result, missed)
 	if tripped {
-		l.tellLoop(ctx, in.Conversation, p, v)
+		l.tellLoop(ctx, in.Conversation, s)
 	}
 	return result, nil
 }
 
 // noteRecovered counts a post that was made while the link was down, for the
-// line in the log about its room, and says whether this one was.
-func (r *room) noteRecovered(live bool) bool {
+// line in the log about its room.
+func (r *room) noteRecovered() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if live || !r.recovering {
-		return false
-	}
 	r.recovered++
-	return true
 }
 
 // count counts what was recovered and what came too late.

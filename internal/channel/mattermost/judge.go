@@ -20,7 +20,7 @@ type verdict struct {
 	user  mm.User
 	// text is what was said to us, without the mention or prefix.
 	text string
-	// mentioned is set when the post names us.
+	// mentioned is set when the post names us, where that counts.
 	mentioned bool
 }
 
@@ -60,12 +60,7 @@ func (l *link) judge(ctx context.Context, room mm.Channel, p mm.Post, setOnline,
 		v.ignored = ignoredWebhook
 		return v, nil
 	}
-	ours, text, err := l.addressed(ctx, room, p, v.mentioned)
-	if err == nil && !ours {
-		v.ignored = ignoredOthers
-	}
-	v.text = withFiles(text, p)
-	return v, err
+	return v, l.addressed(ctx, room, p, &v)
 }
 
 // judgeOwn tells our own echo from what a person wrote with our account: an echo
@@ -114,34 +109,37 @@ func fromWebhook(p mm.Post, setOnline, live bool) bool {
 	return hook
 }
 
-// addressed reports whether a person's post is said to us, and returns what is
-// said without the mention or prefix.
-func (l *link) addressed(ctx context.Context, room mm.Channel, p mm.Post, mentioned bool) (bool, string, error) {
-	set, name := l.settings.Load(), l.self().Username
-	text := stripMention(p.Message, name)
+// addressed finds out whether a person's post is said to us, and what is said
+// without the mention or prefix.
+func (l *link) addressed(ctx context.Context, room mm.Channel, p mm.Post, v *verdict) error {
+	set := l.settings.Load()
+	text := stripMention(p.Message, l.self().Username)
 	if text == "" {
 		text = p.Message
 	}
+	v.text = withFiles(text, p)
 	if isDirect(room) {
-		return true, text, nil
+		return nil
 	}
 	answer := set.answerIn(room)
 	prefix, byPrefix := strings.CutPrefix(answer, onPrefix)
 	switch {
-	case answer == always:
-		return true, text, nil
-	case answer == onMention && mentioned:
-		return true, text, nil
+	case answer == always, answer == onMention && v.mentioned:
+		return nil
 	case byPrefix:
 		if rest, ok := cutPrefix(p.Message, prefix); ok {
 			if rest == "" {
 				rest = p.Message
 			}
-			return true, rest, nil
+			v.text, v.mentioned = withFiles(rest, p), false
+			return nil
 		}
 	}
 	follows, err := l.follows(ctx, p)
-	return follows, text, err
+	if err == nil && !follows {
+		v.ignored = ignoredOthers
+	}
+	return err
 }
 
 // follows reports whether a post goes on with a thread in which we answered

@@ -32,8 +32,8 @@ const (
 type loops struct {
 	mu       sync.Mutex
 	speakers *generations[string, *speaker]
-	// judged is what was said of the posts of late: one that is tried again is
-	// not counted again.
+	// judged is what was said of the posts of late, by their keys: one that is
+	// tried again is not counted again.
 	judged *generations[string, judgement]
 }
 
@@ -58,16 +58,16 @@ func newLoops() *loops {
 
 // judge counts a message that is about to be answered. silent is set when it
 // must not be, tripped when that begins with it.
-func (l *loops) judge(limit int, p mm.Post, text string) (tripped, silent bool) {
+func (l *loops) judge(limit int, s said) (tripped, silent bool) {
 	if limit == 0 {
 		return false, false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	j, again := l.judged.get(p.ID)
+	j, again := l.judged.get(s.key)
 	if !again {
-		j.tripped, j.silent = l.speaker(p).judge(limit, mm.Time(p.CreateAt), text)
-		l.judged.put(p.ID, j)
+		j.tripped, j.silent = l.speaker(s.post).judge(limit, mm.Time(s.at), s.verdict.text)
+		l.judged.put(s.key, j)
 	}
 	return j.tripped, j.silent
 }
@@ -141,15 +141,15 @@ func alike(a, b map[string]bool) bool {
 }
 
 // tellLoop says once that somebody is not answered for a while.
-func (l *link) tellLoop(ctx context.Context, conv chat.Conversation, p mm.Post, v verdict) {
-	set := l.settings.Load()
+func (l *link) tellLoop(ctx context.Context, conv chat.Conversation, s said) {
+	set, name := l.settings.Load(), nameOf(s.verdict.user)
 	l.d.metrics.loops.WithLabelValues(set.name).Inc()
-	l.log.Warn("the loop breaker stopped answering somebody who says much the same again and again", "user", v.user.Username, "room", p.ChannelID, "for", loopPause)
+	l.log.Warn("the loop breaker stopped answering somebody who says much the same again and again", "user", s.verdict.user.Username, "room", s.post.ChannelID, "for", loopPause)
 	l.mu.Lock()
 	l.state.loops++
 	l.mu.Unlock()
-	text := fmt.Sprintf("%s and I seem to be answering each other in a circle. I stop answering %s here for %s.", nameOf(v.user), nameOf(v.user), plainDuration(loopPause))
-	err := l.d.Gateway.Notice(ctx, channel.Notice{Conversation: conv, Content: chat.TextContent(text), Key: "loop:" + p.ID})
+	text := fmt.Sprintf("%s and I seem to be answering each other in a circle. I stop answering %s here for %s.", name, name, plainDuration(loopPause))
+	err := l.d.Gateway.Notice(ctx, channel.Notice{Conversation: conv, Content: chat.TextContent(text), Key: "loop:" + s.external})
 	if err != nil {
 		l.log.Warn("the loop breaker could not say so", "error", err)
 	}

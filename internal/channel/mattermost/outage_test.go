@@ -87,11 +87,10 @@ func TestMissedWhileDown(t *testing.T) {
 		e := w.talk(th(w.room.ID, root))
 		return len(e) > 2 && e[0].Content.Text == "live, edited" && e[2].Deleted
 	}, "the missed edit and deletion")
-	if got := w.status().Recovered; got != 7 {
-		t.Errorf("recovered %d posts, want 7", got)
-	}
-	if got := w.metric("parley_mattermost_recovered_posts_total"); got != 7 {
-		t.Errorf("recovered %v posts by the metrics", got)
+	// An answer may be seen before what it answers is counted.
+	wait.For(t, within, func() bool { return w.status().Recovered >= 7 }, "7 recovered posts")
+	if got, counted := w.status().Recovered, w.metric("parley_mattermost_recovered_posts_total"); got != 7 || counted != 7 {
+		t.Errorf("recovered %d posts, %v by the metrics, want 7", got, counted)
 	}
 	if w.metric("parley_mattermost_link_up") != 1 || w.metric("parley_mattermost_rooms") < 3 {
 		t.Error("the link is not in the metrics")
@@ -131,8 +130,7 @@ func TestThousandMissed(t *testing.T) {
 	w.start()
 	wait.For(t, within, func() bool { return w.status().Connected }, "the connection")
 	alice.Post(t, w.room.ID, "live", roots[0])
-	waitLong := 90 * time.Second
-	wait.For(t, waitLong, func() bool {
+	wait.For(t, withinLong, func() bool {
 		n := 0
 		for _, root := range roots {
 			n += len(w.talk(th(w.room.ID, root)))
@@ -140,7 +138,7 @@ func TestThousandMissed(t *testing.T) {
 		return n == 2*(posts+threads+1)
 	}, "every post and its answer in the log")
 	t.Logf("%d posts caught up and answered in the log after %v", posts, time.Since(began).Round(time.Millisecond))
-	wait.For(t, waitLong, func() bool {
+	wait.For(t, withinLong, func() bool {
 		counts, err := w.store.DeliveryCounts(t.Context())
 		return err == nil && len(counts) == 0
 	}, "all answers to be delivered")
@@ -197,10 +195,7 @@ func TestServerRestarts(t *testing.T) {
 		if err := mm.StopServer(); err != nil {
 			t.Fatal(err)
 		}
-		wait.For(t, within, func() bool { return !w.status().Connected }, "the loss of the connection")
-		if w.status().Problem == "" {
-			t.Error("no problem is shown")
-		}
+		wait.For(t, within, func() bool { s := w.status(); return !s.Connected && s.Problem != "" }, "the loss of the connection and its reason")
 		if err := mm.StartServer(); err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +209,7 @@ func TestTokenRevoked(t *testing.T) {
 	w := newWorld(t, nil).up()
 	w.mm.RevokeToken(t, w.bot)
 	alert := "mattermost.token." + string(w.id)
-	wait.For(t, time.Minute, func() bool { return w.alerts.get(alert) != "" }, "the alert")
+	wait.For(t, within, func() bool { return w.alerts.get(alert) != "" }, "the alert")
 	s := w.status()
 	if s.Connected || !strings.Contains(strings.ToLower(s.Problem), "token") {
 		t.Errorf("%+v", s)
@@ -237,7 +232,7 @@ func TestTokenRevoked(t *testing.T) {
 	}
 	// What is wrong with a channel that is taken out of service is nobody's alert.
 	w.mm.RevokeToken(t, w.bot)
-	wait.For(t, time.Minute, func() bool { return w.alerts.get(alert) != "" }, "the second alert")
+	wait.For(t, within, func() bool { return w.alerts.get(alert) != "" }, "the second alert")
 	if apply, err = w.driver.Prepare(nil); err != nil {
 		t.Fatal(err)
 	}
@@ -270,30 +265,6 @@ func TestTwoChannelsOnOneAccount(t *testing.T) {
 		all := w.driver.Status()
 		return len(all) == 2 && all[0].Connected && !all[1].Connected && strings.Contains(all[1].Problem, `channel "chat" uses it`)
 	}, "the second channel to be refused by name")
-}
-
-func TestRoomsComeAndGo(t *testing.T) {
-	w := newWorld(t, nil).up()
-	alice, admin := w.mm.Alice, w.mm.Admin
-	name := "@" + w.bot.Username
-	// Archived under us, with an answer on its way.
-	room := admin.CreateChannel(t, w.mm.Team.ID, mmtest.Public, short(t, "arch"))
-	admin.AddMember(t, room.ID, w.bot.ID, alice.ID)
-	root := alice.Post(t, room.ID, name+" one", "")
-	w.answered(alice, room.ID, 1, "alice> re: one", root)
-	admin.Archive(t, room.ID)
-	wait.For(t, within, func() bool { return w.status().Gone > 0 }, "the room to be gone")
-	// Removed and added again while connected.
-	admin.RemoveMember(t, w.room.ID, w.bot.ID)
-	wait.For(t, within, func() bool { return w.status().Gone > 1 }, "the room to be gone")
-	alice.Post(t, w.room.ID, name+" away", "")
-	admin.AddMember(t, w.room.ID, w.bot.ID)
-	back := alice.Post(t, w.room.ID, name+" back", "")
-	w.answered(alice, w.room.ID, 1, "alice> re: back", back)
-	// A login with name and password works as well.
-	if got := len(w.talk(th(w.room.ID, back))); got != 2 {
-		t.Errorf("%d entries", got)
-	}
 }
 
 func TestLogin(t *testing.T) {
@@ -369,7 +340,7 @@ func TestMoreThanTheQueueHolds(t *testing.T) {
 	wait.For(t, within, func() bool { return w.status().CatchingUp == 1 }, "the room to go over to reading")
 	close(release)
 	for i, root := range roots {
-		wait.For(t, time.Minute, func() bool { return len(w.talk(th(w.room.ID, root))) == posts+2 }, "all posts, once")
+		wait.For(t, withinLong, func() bool { return len(w.talk(th(w.room.ID, root))) == posts+2 }, "all posts, once")
 		n := i - 2
 		for _, e := range w.talk(th(w.room.ID, root)) {
 			if e.Author.Kind != chat.ByContact {
@@ -443,13 +414,6 @@ func TestStandby(t *testing.T) {
 	root := w.mm.Alice.Post(t, w.room.ID, "@"+w.bot.Username+" over there", "")
 	wait.For(t, within, func() bool { return second.Status()[0].Connected }, "the second node to take over")
 	w.answered(w.mm.Alice, w.room.ID, 1, "alice> re: over there", root)
-}
-
-// longAgo waits until a post is certainly older than what comes next.
-func longAgo(t *testing.T, by *mmtest.User, post string) {
-	t.Helper()
-	at := time.UnixMilli(by.GetPost(t, post).CreateAt)
-	wait.For(t, within, func() bool { return time.Since(at) > 1100*time.Millisecond }, "a post to be old")
 }
 
 // A process that is killed right after its first connection has begun its rooms

@@ -10,9 +10,10 @@ import (
 // read is a post of a page and what became of it.
 type read struct {
 	post mm.Post
-	// away is set for what was said while we were not in the room.
-	away   bool
-	result string
+	// away is set for what was said while we were not in the room, joins for
+	// the word that we came into it.
+	away, joins bool
+	result      string
 }
 
 // takePage takes posts that were read later. Posts of one place are taken in
@@ -40,8 +41,16 @@ func (r *room) takePage(ctx context.Context, posts []mm.Post) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, one := range page {
-		r.cursor, r.trail = r.cursor.move(r.trail, one.post)
-		r.seen.put(one.post.ID, true)
+		move := cursor.move
+		if one.joins {
+			move = cursor.joined
+		}
+		r.cursor, r.trail = move(r.cursor, r.trail, one.post)
+		// What is heard as well was said to members, how late the word that we
+		// are one may come.
+		if !one.away {
+			r.seen.put(one.post.ID, true)
+		}
 		if one.result == resultLate {
 			r.cursor = r.cursor.late(one.post.ID)
 		}
@@ -67,7 +76,7 @@ func (r *room) prepare(posts []mm.Post) (page []*read, out bool) {
 			page[i].away = false
 		}
 		if _, seen := r.seen.get(p.ID); !seen {
-			page = append(page, &read{post: p, away: out && !about})
+			page = append(page, &read{post: p, away: out && !about, joins: about && in})
 		}
 	}
 	return page, out
@@ -98,12 +107,19 @@ func (r *room) takeRead(ctx context.Context, one *read) error {
 		return err
 	}
 	if one.result = v.ignored; one.result == "" {
-		if one.result, err = r.accept(ctx, one.post, v, false, nil); err != nil {
+		if one.result, err = r.accept(ctx, postSaid(one.post, v), r.recovers(), nil); err != nil {
 			return err
 		}
 	}
 	r.h.l.d.metrics.posts.WithLabelValues(r.h.l.settings.Load().name, one.result).Inc()
 	return nil
+}
+
+// recovers reports whether what is read was said while the link was down.
+func (r *room) recovers() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.recovering
 }
 
 // left reports whether we are not in the room any more.

@@ -86,6 +86,11 @@ func TestEditParts(t *testing.T) {
 			t.Errorf("%d bytes: %s, want %s", len(text), got, want)
 		}
 	}
+	// An earlier edit of entry 1 was entry 5 and added a post.
+	targets = []chat.Reference{{External: "added", Seq: 5, Part: 3}, {External: "two", Seq: 1, Part: 2}, {External: "one", Seq: 1, Part: 1}}
+	if got, want := ops(long), "edit one, edit two, delete added"; got != want {
+		t.Errorf("edited twice: %s, want %s", got, want)
+	}
 	if got := editParts(at, chat.TextContent("x"), 1000, nil); got != nil {
 		t.Errorf("an edit of what never arrived: %v", got)
 	}
@@ -94,7 +99,7 @@ func TestEditParts(t *testing.T) {
 func TestLoopsLeaveFastPeopleAlone(t *testing.T) {
 	l := newLoops()
 	say := func(i int, at int64, text string) (bool, bool) {
-		return l.judge(10, mm.Post{ID: fmt.Sprint("p", i), ChannelID: "c", UserID: "u", CreateAt: at}, text)
+		return l.judge(10, postSaid(mm.Post{ID: fmt.Sprint("p", i), ChannelID: "c", UserID: "u", CreateAt: at}, verdict{text: text}))
 	}
 	for i := range 500 {
 		if _, silent := say(i, int64(i)*10, fmt.Sprint("post ", i)); silent {

@@ -1,14 +1,17 @@
 package mattermost
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"parley/internal/channel"
 	"parley/internal/chat"
+	mm "parley/internal/mattermost"
 	"parley/internal/present"
 )
 
@@ -49,7 +52,7 @@ const (
 
 // Render implements [channel.Sender]: a message becomes one post or, when it is
 // long, several. What can be pressed is always there as words too.
-func (d *Driver) Render(_ context.Context, o channel.Outgoing) ([][]byte, error) {
+func (d *Driver) Render(ctx context.Context, o channel.Outgoing) ([][]byte, error) {
 	at, ok := parsePlace(o.Leg.Place)
 	if !ok {
 		return nil, permanent(fmt.Errorf("%q is no place in Mattermost", o.Leg.Place))
@@ -63,7 +66,11 @@ func (d *Driver) Render(_ context.Context, o channel.Outgoing) ([][]byte, error)
 	case chat.Message:
 		parts = messageParts(at, o.Entry.Content, limit)
 	case chat.Edit:
-		parts = editParts(at, o.Entry.Content, limit, inOrder(o.Targets))
+		targets, err := d.standing(ctx, o.Leg.Channel, inOrder(o.Targets))
+		if err != nil {
+			return nil, err
+		}
+		parts = editParts(at, o.Entry.Content, limit, targets)
 	case chat.Deletion:
 		for _, t := range inOrder(o.Targets) {
 			parts = append(parts, partBody{Op: opDelete, Post: postOf(t.External)})
@@ -81,7 +88,8 @@ func (l *link) postLimit() int {
 	return defaultMaxPost
 }
 
-// inOrder sorts references by part and leaves out those without an id.
+// inOrder sorts references as their posts follow each other, those that an edit
+// added last, and leaves out those without an id.
 func inOrder(refs []chat.Reference) []chat.Reference {
 	var out []chat.Reference
 	for _, r := range refs {
@@ -89,8 +97,34 @@ func inOrder(refs []chat.Reference) []chat.Reference {
 			out = append(out, r)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b chat.Reference) int { return a.Part - b.Part })
+	slices.SortStableFunc(out, func(a, b chat.Reference) int {
+		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Part, b.Part))
+	})
 	return out
+}
+
+// standing leaves out which of several posts are gone, such as those that an
+// earlier edit had no more need of. Of one alone that shows when it is edited.
+func (d *Driver) standing(ctx context.Context, id chat.ChannelID, refs []chat.Reference) ([]chat.Reference, error) {
+	if len(refs) < 2 {
+		return refs, nil
+	}
+	l, _, err := d.ready(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var out []chat.Reference
+	for _, ref := range refs {
+		_, err := l.client.Post(ctx, postOf(ref.External))
+		switch {
+		case mm.IsNotFound(err):
+			continue
+		case err != nil && mm.StatusOf(err) != http.StatusForbidden:
+			return nil, sendError(err)
+		}
+		out = append(out, ref)
+	}
+	return out, nil
 }
 
 // texts is content as the texts of posts.

@@ -1,13 +1,13 @@
 package mattermost_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -237,21 +237,14 @@ func TestFindAndRefusals(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	// Edits and deletions: more, fewer and no posts; what is gone is fine.
+	// An edit of a post that is gone is fine.
 	o = w.outgoing("alerts:"+w.room.ID, "edited")
-	o.Entry.Purpose = chat.Edit
-	o.Targets = []chat.Reference{{External: sent, Part: 1}, {External: root, Part: 2}}
-	parts, err := w.driver.Render(ctx, o)
-	if err != nil || len(parts) != 2 {
-		t.Fatalf("edit: %d parts, %v", len(parts), err)
+	o.Entry.Purpose, o.Targets = chat.Edit, []chat.Reference{{External: root, Part: 1}}
+	if id, err := w.driver.Send(ctx, o, w.part(o, strings.Repeat("p4", 13))); id != "" || err != nil {
+		t.Errorf("edit of a deleted post: %q %v", id, err)
 	}
-	for i, b := range parts {
-		if _, err := w.driver.Send(ctx, o, chat.Part{Number: i + 1, ID: strings.Repeat("p4", 13), Body: b}); err != nil {
-			t.Errorf("edit part %d: %v", i, err)
-		}
-	}
-	if post := alice.GetPost(t, sent); post.Message != "edited" || post.Props["parley"] == nil {
-		t.Errorf("edited: %+v", post)
+	if post := alice.GetPost(t, sent); post.Message != "found again" {
+		t.Errorf("another was edited: %+v", post)
 	}
 	// A revoked token is the endpoint's trouble.
 	w.mm.RevokeToken(t, w.bot)
@@ -260,6 +253,58 @@ func TestFindAndRefusals(t *testing.T) {
 	var failed *channel.SendError
 	if !errors.As(err, &failed) || failed.Outcome != channel.SendTemporary || !failed.Endpoint {
 		t.Errorf("revoked: %v", err)
+	}
+}
+
+// A message of several posts is edited to fewer, and again to more.
+func TestAnswerIsEdited(t *testing.T) {
+	w := newWorld(t, nil).up()
+	ctx := t.Context()
+	ids := 0
+	send := func(o channel.Outgoing) (made []chat.Reference) {
+		t.Helper()
+		bodies, err := w.driver.Render(ctx, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, body := range bodies {
+			ids++
+			sent, err := w.driver.Send(ctx, o, chat.Part{Number: i + 1, ID: fmt.Sprintf("%026d", ids), Body: body})
+			if err != nil {
+				t.Fatal(err)
+			}
+			made = append(made, chat.Reference{External: sent, Seq: o.Entry.Seq, Part: i + 1})
+		}
+		return made
+	}
+	long := func(word string) string { return strings.Repeat(word+" ", 10_000/len(word)) }
+	says := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, p := range w.answers(w.mm.Alice, w.room.ID, len(want)) {
+			got = append(got, p.Message[:4])
+			if p.Props["parley"] == nil {
+				t.Errorf("a post is not known as ours: %+v", p.Props)
+			}
+		}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("posts %q, want %q", got, want)
+		}
+	}
+	o := w.outgoing("alerts:"+w.room.ID, long("aaaa")+"\n\n"+long("bbbb"))
+	o.Entry.Seq = 1
+	refs := send(o)
+	says("aaaa", "bbbb")
+	for i, step := range []struct{ text, want string }{
+		{long("cccc"), "cccc"},
+		{long("dddd") + "\n\n" + long("eeee"), "dddd eeee"},
+		{long("ffff") + "\n\n" + long("gggg") + "\n\n" + long("hhhh"), "ffff gggg hhhh"},
+		{long("iiii") + "\n\n" + long("jjjj"), "iiii jjjj"},
+	} {
+		o := w.outgoing("alerts:"+w.room.ID, step.text)
+		o.Entry.Seq, o.Entry.Purpose, o.Targets = int64(i+2), chat.Edit, slices.Clone(refs)
+		refs = append(refs, send(o)...)
+		says(strings.Fields(step.want)...)
 	}
 }
 
@@ -309,25 +354,21 @@ func TestLoopBreaker(t *testing.T) {
 	// A program run from a person's account that repeats what we say.
 	heard := map[string]bool{}
 	root := alice.Post(t, w.room.ID, "start", "")
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	stopped := func() bool {
-		for _, p := range alice.Posts(t, w.room.ID) {
+	wait.For(t, within, func() bool {
+		posts := alice.Posts(t, w.room.ID)
+		for _, p := range posts {
 			if p.UserID == w.bot.ID && strings.Contains(p.Message, "I stop answering") {
 				return true
 			}
 		}
-		return false
-	}
-	for ctx.Err() == nil && !stopped() {
-		for _, p := range alice.Posts(t, w.room.ID) {
+		for _, p := range posts {
 			if p.UserID == w.bot.ID && !heard[p.ID] {
 				heard[p.ID] = true
 				alice.Post(t, w.room.ID, "You said: "+p.Message, root)
 			}
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return false
+	}, "the loop to be stopped")
 	if len(heard) > 12 {
 		t.Errorf("%d rounds", len(heard))
 	}
