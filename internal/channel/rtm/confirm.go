@@ -101,6 +101,7 @@ func (d *Driver) confirmLoop() {
 		select {
 		case <-tick.C:
 			d.guard("confirming", func() { d.confirmAll(false) })
+			d.crew.trim(time.Now().Add(-restFor))
 		case <-d.quit:
 			d.guard("confirming", func() { d.confirmAll(true) })
 			return

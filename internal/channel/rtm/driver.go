@@ -66,10 +66,12 @@ type Driver struct {
 	grants, starts gate
 	state          atomic.Pointer[state]
 
-	// base ends when Stop gives up; work counts goroutines that Stop waits for.
+	// base ends when Stop gives up; work counts goroutines that Stop waits for,
+	// and crew are those that take messages in.
 	base     context.Context
 	cancel   context.CancelFunc
 	work     sync.WaitGroup
+	crew     crew
 	draining atomic.Bool
 	quit     chan struct{}
 	stopOnce sync.Once
@@ -150,6 +152,7 @@ func (d *Driver) Stop(ctx context.Context) error {
 	}
 	err := d.sockets.Stop(ctx)
 	d.stopOnce.Do(func() { close(d.quit) })
+	d.crew.Wait()
 	d.work.Wait()
 	d.cancel()
 	return err

@@ -47,7 +47,7 @@ func (s *session) put(f frame) {
 	s.waiting += len(f.raw)
 	if !s.working {
 		s.working = true
-		s.d.work.Go(s.workOff)
+		s.d.crew.Go(s.workOff)
 	}
 }
 
