@@ -178,7 +178,8 @@ func TestStopWaitsForNoUnusedConnection(t *testing.T) {
 	if err := s.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(began); took > 2*time.Second {
+	// net/http alone would give such a connection five.
+	if took := time.Since(began); took > 4*time.Second {
 		t.Errorf("the stop took %v", took)
 	}
 	if _, err := unused.Read(make([]byte, 1)); err == nil {

@@ -25,9 +25,13 @@ func typing(seq int) string {
 	return fmt.Sprintf(`{"event":"typing","data":{"parent_id":"","user_id":"%s"},"broadcast":{"channel_id":"%s"},"seq":%d}`, idB, idB, seq)
 }
 
+// often is how often a stream pings in most tests.
+const often = 50 * time.Millisecond
+
 // talk is a server whose WebSocket says what script says; everything else is
-// answered as by a healthy server.
-func talk(t *testing.T, script func(ctx context.Context, ws *websocket.Conn, r *http.Request)) *mattermost.Client {
+// answered as by a healthy server. It is pinged every so often, and called silent
+// after patience, which is long unless that is what the test is about.
+func talk(t *testing.T, every, patience time.Duration, script func(ctx context.Context, ws *websocket.Conn, r *http.Request)) *mattermost.Client {
 	t.Helper()
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/websocket") {
@@ -42,7 +46,7 @@ func talk(t *testing.T, script func(ctx context.Context, ws *websocket.Conn, r *
 		defer ws.CloseNow()
 		script(r.Context(), ws, r)
 	})
-	return client(t, mattermost.Options{Server: url, Token: secret.NewText("t"), PingEvery: 50 * time.Millisecond, PingWait: 200 * time.Millisecond})
+	return client(t, mattermost.Options{Server: url, Token: secret.NewText("t"), PingEvery: every, PingWait: patience})
 }
 
 // say writes frames.
@@ -113,7 +117,16 @@ func TestStreamFaults(t *testing.T) {
 		}, 0, mattermost.ErrCut, true},
 	} {
 		t.Run(test.what, func(t *testing.T) {
-			c := talk(t, func(ctx context.Context, ws *websocket.Conn, _ *http.Request) { test.script(ctx, ws) })
+			every, patience := often, within
+			switch {
+			case errors.Is(test.want, mattermost.ErrSilent):
+				patience = 2 * time.Second
+			case errors.Is(test.want, mattermost.ErrTooLarge):
+				// The library ends such a connection itself, and a ping that is
+				// due just then could be the first to tell.
+				every = within
+			}
+			c := talk(t, every, patience, func(ctx context.Context, ws *websocket.Conn, _ *http.Request) { test.script(ctx, ws) })
 			s := connect(t, c, mattermost.Resume{})
 			for range test.events {
 				next(t, s, mattermost.EventTyping)
@@ -139,8 +152,9 @@ func TestStreamFaults(t *testing.T) {
 // A caller that takes its time is no reason to call the server silent.
 func TestSlowCaller(t *testing.T) {
 	const events = 200 // more than are read ahead
+	const patience = 2 * time.Second
 	var pings atomic.Int32
-	c := talk(t, func(ctx context.Context, ws *websocket.Conn, _ *http.Request) {
+	c := talk(t, often, patience, func(ctx context.Context, ws *websocket.Conn, _ *http.Request) {
 		say(ctx, ws, hello)
 		for i := range events {
 			say(ctx, ws, typing(i+1))
@@ -156,7 +170,7 @@ func TestSlowCaller(t *testing.T) {
 	s := connect(t, c, mattermost.Resume{})
 	wait.For(t, within, func() bool { return s.Queued() == 64 && pings.Load() > 0 }, "the queue to be full")
 	held := time.Now() // longer than an answer may take
-	wait.For(t, within, func() bool { return time.Since(held) > 500*time.Millisecond }, "time to pass")
+	wait.For(t, within, func() bool { return time.Since(held) > patience+500*time.Millisecond }, "time to pass")
 	for i := range events {
 		if e := next(t, s, mattermost.EventTyping); e.Seq != int64(i+1) {
 			t.Fatalf("event %d came as %d", i+1, e.Seq)
@@ -178,7 +192,7 @@ func TestResumeOnTheWire(t *testing.T) {
 		{"anew", []string{hello, typing(1)}, true, []int64{1}},
 	} {
 		t.Run(test.what, func(t *testing.T) {
-			c := talk(t, func(ctx context.Context, ws *websocket.Conn, r *http.Request) {
+			c := talk(t, often, within, func(ctx context.Context, ws *websocket.Conn, r *http.Request) {
 				if q := r.URL.Query(); q.Get("connection_id") != idB || q.Get("sequence_number") != "5" {
 					t.Errorf("asked with %v", q)
 				}
@@ -205,7 +219,7 @@ func TestResumeOnTheWire(t *testing.T) {
 func TestResumeGivenUp(t *testing.T) {
 	for what, frames := range map[string][]string{"cut": nil, "gap": {typing(9)}} {
 		var plain atomic.Int32
-		c := talk(t, func(ctx context.Context, ws *websocket.Conn, r *http.Request) {
+		c := talk(t, often, within, func(ctx context.Context, ws *websocket.Conn, r *http.Request) {
 			if r.URL.RawQuery != "" {
 				say(ctx, ws, frames...)
 				return
@@ -219,12 +233,12 @@ func TestResumeGivenUp(t *testing.T) {
 		}
 	}
 	var tries atomic.Int32
-	c := talk(t, func(context.Context, *websocket.Conn, *http.Request) { tries.Add(1) })
+	c := talk(t, often, within, func(context.Context, *websocket.Conn, *http.Request) { tries.Add(1) })
 	_, err := c.Connect(soon(t), mattermost.Resume{ConnectionID: idB, Next: 5})
 	if !mattermost.Temporary(err) || mattermost.IsUnauthorized(err) || tries.Load() != 2 || !strings.Contains(fault.Message(err), "proxy") {
 		t.Errorf("never alive: %v after %d", err, tries.Load())
 	}
-	c = talk(t, func(ctx context.Context, ws *websocket.Conn, _ *http.Request) {
+	c = talk(t, often, within, func(ctx context.Context, ws *websocket.Conn, _ *http.Request) {
 		say(ctx, ws, `{"event":"hello","data":{"connection_id":"../x"},"seq":0}`)
 	})
 	if _, err := c.Connect(soon(t), mattermost.Resume{}); !errors.Is(err, mattermost.ErrCut) {
@@ -244,7 +258,7 @@ func TestUpgradeRefused(t *testing.T) {
 }
 
 func TestCloseLeavesNothing(t *testing.T) {
-	c := talk(t, func(ctx context.Context, ws *websocket.Conn, _ *http.Request) {
+	c := talk(t, often, within, func(ctx context.Context, ws *websocket.Conn, _ *http.Request) {
 		say(ctx, ws, hello)
 		for i := range 100 { // the reader waits for the caller
 			say(ctx, ws, typing(i+1))

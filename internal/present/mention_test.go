@@ -104,14 +104,16 @@ func checkBroken(t *testing.T, md string) {
 	}
 }
 
-// A hostile text of the longest post takes no time to speak of.
+// A hostile text of the longest post takes no time to speak of: two seconds on a
+// quiet machine at worst. With the race detector on a busy one it is more, and
+// what tries all ways to read it would still not be through.
 func TestBreakMentionsOfHostileTexts(t *testing.T) {
 	for _, unit := range []string{"@", "@a ", "`", "` ", "[", "![", "[a](", "](", "> ", "- ", "``` \n", "~~~\n", "[a](b)@x ", "http://@", "www.", "<", "&#64;", "\\", "a@b.", "\t", "1. "} {
 		md := strings.Repeat(unit, 16383/len(unit)) + "@all"
 		checkBroken(t, md)
 		start := time.Now()
 		BreakMentions(md)
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%q again and again takes %v", unit, took)
 		}
 	}

@@ -113,8 +113,9 @@ func TestRedactIsLinear(t *testing.T) {
 		for _, text := range []string{text, "token={" + text, "x://" + text + "@"} {
 			start := time.Now()
 			secret.Redact(text)
-			// Quadratic would be minutes; the limit is far from both.
-			if took := time.Since(start); took > 5*time.Second {
+			// Linear is a fraction of a second and quadratic an hour; the limit
+			// is far from both, also on a busy machine.
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("%d bytes of %q took %v", len(text), piece, took)
 			}
 		}

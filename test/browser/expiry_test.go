@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"parley/internal/testkit/browser"
 	"parley/internal/testkit/program"
@@ -44,15 +43,16 @@ func TestWebSDKWhenItsTokenExpires(t *testing.T) {
 
 	// A token granted after the SDK's has run out, so the SDK's has too.
 	younger := arrive(t, a, server.URL, "somebody else")
-	wait.For(t, 2*time.Minute, func() bool { return younger.status("/api/botmessages/rtm?botId="+a.BotID) == http.StatusUnauthorized }, "the token to expire")
+	wait.For(t, later, func() bool { return younger.status("/api/botmessages/rtm?botId="+a.BotID) == http.StatusUnauthorized }, "the token to expire")
 	w.say("The socket is still open")
 	if n := site.signed.Load(); n != 1 {
 		t.Errorf("the SDK asked for %d JWTs while its socket was open, want 1", n)
 	}
 
 	n, starts := w.theirs(), w.asked("/api/rtm/start")
+	other := arrive(t, a, server.URL, "late")
 	wire.Cut()
-	arrive(t, a, server.URL, "late").sayAll("what is said meanwhile")
+	other.sayAll("what is said meanwhile")
 	wire.Mend()
 	w.answer(n + 1)
 	w.say("Hi again")

@@ -14,9 +14,9 @@ import (
 
 const (
 	// soon bounds what takes milliseconds on a quiet machine.
-	soon = 20 * time.Second
+	soon = time.Minute
 	// later bounds what a client's own back-off delays.
-	later = time.Minute
+	later = 3 * time.Minute
 )
 
 var parley program.Binary

@@ -151,19 +151,22 @@ func (w window) waitTheirs(n int) {
 }
 
 // press clicks an element of the window. The SDK scrolls by an animation of
-// seconds, so it waits until the element rests in view, on top.
+// seconds, so it waits until the element rests in view, on top, while the
+// browser draws: on a busy machine frames may be rare.
 func (w window) press(selector string) {
 	w.t.Helper()
 	wait.For(w.t, soon, func() bool {
 		return browser.Eval[bool](w.Page, `new Promise(done => {
 			const e = document.querySelector("`+selector+`");
 			if (!e) return done(false);
-			const at = e.getBoundingClientRect();
-			setTimeout(() => {
+			const at = e.getBoundingClientRect(), began = performance.now();
+			let frames = 0;
+			requestAnimationFrame(function drawn() {
+				if (++frames < 6 || performance.now() - began < 100) return requestAnimationFrame(drawn);
 				const now = e.getBoundingClientRect();
 				const top = document.elementFromPoint(now.left + now.width / 2, now.top + now.height / 2);
 				done(e.isConnected && now.top === at.top && (top === e || e.contains(top)));
-			}, 100);
+			});
 		})`)
 	}, selector+" to rest in view")
 	w.Click(selector)

@@ -30,8 +30,8 @@ func TestBackupUnderLoad(t *testing.T) {
 		if got.Code != 0 {
 			t.Fatalf("backup: %s%s", got.Stdout, got.Stderr)
 		}
-		people.WaitAcked(50, time.Minute)
-		people.Settle(time.Minute)
+		people.WaitAcked(50, patience)
+		people.Settle(patience)
 		again := parley.Run(t, env, "backup", copied, "--data", server.Data)
 		if again.Code == 0 || !strings.Contains(again.Stderr, copied) {
 			t.Errorf("a backup into a folder that holds one ended with %d: %s", again.Code, again.Stderr)
@@ -81,7 +81,7 @@ func TestBackupUnderLoad(t *testing.T) {
 		// The copy is a whole Parley: people go on where they were.
 		copyApp := demo(t, second)
 		client := copyApp.Client(people.People[0].Name, nil)
-		s, granted, err := client.Login(within(t, 10*time.Second))
+		s, granted, err := client.Login(within(t, aWhile))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -70,16 +70,16 @@ func TestDiskFull(t *testing.T) {
 	app := demo(t, server)
 	people := crowd.Gather(t, crowd.Options{App: app, People: 10, Window: 1, Patience: time.Second})
 	people.Talk()
-	people.WaitAcked(100, time.Minute)
+	people.WaitAcked(100, patience)
 	fill(t, disk, 512<<10)
 	// Until then commits still find room, in what the log has already.
-	wait.Succeed(t, 2*time.Minute, func() error {
+	wait.Succeed(t, patience, func() error {
 		from := time.Now()
 		before := people.Acked()
 		if status, _ := crowd.Get(t.Context(), server.URL+"/readyz"); status == http.StatusOK {
 			return fmt.Errorf("/readyz says that all is well, %d messages are acknowledged", before)
 		}
-		for time.Since(from) < time.Second {
+		for time.Since(from) < 3*time.Second { // people try each second
 			if people.Acked() != before {
 				return errors.New("messages are still acknowledged")
 			}
@@ -109,8 +109,8 @@ func TestDiskFull(t *testing.T) {
 	onlyHonest(t, people)
 
 	resize(t, disk, 256)
-	people.WaitAcked(100, time.Minute)
-	people.Settle(time.Minute)
+	people.WaitAcked(100, patience)
+	people.Settle(patience)
 	crowd.Audit(t, people, adminOf(server, env))
 	keepsSecrets(t, server, people)
 	if !server.Running() {
@@ -132,9 +132,9 @@ func TestKilledOnFullDisk(t *testing.T) {
 	app := demo(t, server)
 	people := crowd.Gather(t, crowd.Options{App: app, People: 5, Window: 1, Patience: time.Second})
 	people.Talk()
-	people.WaitAcked(100, time.Minute)
+	people.WaitAcked(100, patience)
 	fill(t, disk, 64<<10)
-	wait.Succeed(t, 2*time.Minute, func() error {
+	wait.Succeed(t, patience, func() error {
 		if status, _ := crowd.Get(t.Context(), server.URL+"/readyz"); status == http.StatusOK {
 			return errors.New("/readyz says that all is well")
 		}
@@ -146,7 +146,7 @@ func TestKilledOnFullDisk(t *testing.T) {
 	refused(t, env, data, data)
 	resize(t, disk, 256)
 	server.Start()
-	people.Settle(time.Minute)
+	people.Settle(patience)
 	crowd.Audit(t, people, adminOf(server, env))
 }
 

@@ -26,8 +26,8 @@ func TestKilledUnderLoad(t *testing.T) {
 			}
 			people.Talk()
 		}
-		people.WaitAcked(20, time.Minute)
-		people.Settle(time.Minute)
+		people.WaitAcked(20, patience)
+		people.Settle(patience)
 		crowd.Audit(t, people, adminOf(server, env))
 		keepsSecrets(t, server, people)
 	})
@@ -36,7 +36,7 @@ func TestKilledUnderLoad(t *testing.T) {
 // killSomewhere kills the server at a random moment of its work.
 func killSomewhere(t *testing.T, server *program.Server, people *crowd.Crowd) {
 	t.Helper()
-	people.WaitAcked(1+rand.IntN(100), time.Minute)
+	people.WaitAcked(1+rand.IntN(100), patience)
 	// Not on an ack, but somewhere between two.
 	busy := time.Duration(rand.IntN(int(20 * time.Millisecond)))
 	for end := time.Now().Add(busy); time.Now().Before(end); {

@@ -46,6 +46,18 @@ func either[V any](short, long V) V {
 	return short
 }
 
+const (
+	// aWhile bounds what takes milliseconds on a quiet machine, and patience what
+	// takes seconds there. They say that something happens, not how soon.
+	aWhile   = time.Minute
+	patience = 3 * time.Minute
+)
+
+// prompt is how long something may take where that is what a test is about. The
+// short form runs on machines that are busy with other things, and only tells
+// waiting from waiting for a timeout; the long form looks closely.
+func prompt(closely time.Duration) time.Duration { return either(4*closely, closely) }
+
 // onEngines runs a test with SQLite and with PostgreSQL. env chooses the
 // database and keeps the log short.
 func onEngines(t *testing.T, test func(t *testing.T, env []string)) {

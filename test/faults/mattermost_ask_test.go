@@ -162,7 +162,7 @@ func (a *talkers) hush(t *testing.T) {
 func (d *desk) waitAsked(t *testing.T, n int) {
 	t.Helper()
 	from := d.askedSoFar()
-	wait.For(t, time.Minute, func() bool { return d.askedSoFar() >= from+n }, fmt.Sprintf("%d more questions", n))
+	wait.For(t, patience, func() bool { return d.askedSoFar() >= from+n }, fmt.Sprintf("%d more questions", n))
 }
 
 // shout is what the assistant answers to "shout".

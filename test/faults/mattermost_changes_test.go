@@ -35,7 +35,7 @@ func twoOnOneAccount(t *testing.T) {
 			t.Errorf("two tokens of one account: %d, %s%s", got.Code, got.Stdout, got.Stderr)
 		}
 	} else {
-		wait.For(t, time.Minute, func() bool {
+		wait.For(t, patience, func() bool {
 			return strings.Contains(d.server.Logs(), `channel \"`+deskChannel+`\" uses it already`)
 		}, "the log to name the other channel")
 	}
@@ -112,18 +112,18 @@ func twoNodesOneLink(t *testing.T) {
 	write(t, filepath.Join(data, "key"), key)
 	two := serve(t, program.Options{Env: d.env, Data: data})
 	for range either(1, 10) {
-		wantMetric(t, two, time.Minute, linkUp, "0")
-		wantMetric(t, one, time.Minute, linkUp, "1")
+		wantMetric(t, two, patience, linkUp, "0")
+		wantMetric(t, one, patience, linkUp, "1")
 		people := d.talk(t, 200*time.Millisecond)
 		d.waitAsked(t, 10)
 		one.Kill()
 		d.server = two // whom the command line asks
 		killed := time.Now()
-		wantMetric(t, two, time.Minute, linkUp, "1")
+		wantMetric(t, two, patience, linkUp, "1")
 		// The lease of a dead node ends 15 s after it was renewed.
 		took := time.Since(killed)
 		t.Logf("the other node had the connection %v after the kill", took.Round(100*time.Millisecond))
-		if took > 20*time.Second {
+		if took > prompt(20*time.Second) {
 			t.Errorf("it took %v", took)
 		}
 		d.waitAsked(t, 10)
@@ -131,14 +131,14 @@ func twoNodesOneLink(t *testing.T) {
 		d.waitAsked(t, 10)
 		people.hush(t)
 		d.settle(t)
-		wantMetric(t, one, time.Minute, linkUp, "0")
+		wantMetric(t, one, patience, linkUp, "0")
 		one, two = two, one
 	}
 	// An orderly end hands over at once.
 	one.Stop()
 	d.server = two
 	stopped := time.Now()
-	wantMetric(t, two, 10*time.Second, linkUp, "1")
+	wantMetric(t, two, prompt(10*time.Second), linkUp, "1")
 	t.Logf("after an orderly stop it took %v", time.Since(stopped).Round(100*time.Millisecond))
 	d.ask(t, d.mm.Alice, d.rooms[0], "")
 	d.settle(t)

@@ -23,7 +23,7 @@ import (
 )
 
 // settleWithin bounds the wait for the last answer after a fault.
-const settleWithin = time.Minute
+const settleWithin = patience
 
 // shared is the Mattermost that all tests use that do not take it away.
 var shared struct {
@@ -216,8 +216,8 @@ func wantMetric(t *testing.T, server *program.Server, within time.Duration, line
 // first link ever it begins at the newest post there.
 func (d *desk) waitLink(t *testing.T) {
 	t.Helper()
-	wantMetric(t, d.server, time.Minute, linkUp, "1")
-	wait.Succeed(t, time.Minute, func() error {
+	wantMetric(t, d.server, patience, linkUp, "1")
+	wait.Succeed(t, patience, func() error {
 		var mine []mmtest.Channel
 		if err := d.bot.Do(context.Background(), http.MethodGet, "/users/me/channels", nil, &mine); err != nil {
 			return err

@@ -115,7 +115,7 @@ func manyMissed(t *testing.T, env []string) {
 	d.settle(t)
 	t.Logf("%d posts were settled %v after the start", total, time.Since(began).Round(time.Millisecond))
 	d.oneTurnEach(t)
-	wantMetric(t, d.server, time.Minute, `parley_mattermost_recovered_posts_total{channel="`+deskChannel+`"}`, fmt.Sprint(total))
+	wantMetric(t, d.server, patience, `parley_mattermost_recovered_posts_total{channel="`+deskChannel+`"}`, fmt.Sprint(total))
 }
 
 // refusedAndLost has requests refused and lost in every way on the path to
@@ -146,7 +146,7 @@ func refusedAndLost(t *testing.T) {
 			d.ask(t, alice, d.direct[alice.ID], "")
 			d.ask(t, alice, d.rooms[0], "")
 		}
-		wait.For(t, time.Minute, func() bool { return rule.Hits() == 2 }, "two requests to meet "+fault.name)
+		wait.For(t, patience, func() bool { return rule.Hits() == 2 }, "two requests to meet "+fault.name)
 		d.settle(t)
 		rule.Lift()
 	}
@@ -183,6 +183,16 @@ func killedInDoubt(t *testing.T) {
 func lostResumeBuffer(t *testing.T) {
 	proxy := faultproxy.New(t, mattermost(t).URL)
 	d := newDesk(t, deskOptions{rooms: 2, url: proxy.URL})
+	// Nothing is lost by a cut into which little falls, once the server has
+	// noticed it; before, it begins anew as well.
+	wait.Succeed(t, patience, func() error {
+		again := proxy.Watch(faultproxy.Upgrades)
+		proxy.CutSockets()
+		d.ask(t, d.mm.Alice, d.rooms[0], "")
+		wait.For(t, patience, func() bool { return again.Hits() > 0 }, "another socket")
+		wantMetric(t, d.server, patience, linkUp, "1")
+		return d.connected("resumed")
+	}, "a socket to be resumed")
 	for _, strip := range [][]string{nil, {"connection_id", "sequence_number"}} {
 		proxy.StripQuery(strip...)
 		people := d.talk(t, 50*time.Millisecond)
@@ -193,17 +203,23 @@ func lostResumeBuffer(t *testing.T) {
 			if err := proxy.Up(); err != nil {
 				t.Fatal(err)
 			}
-			wantMetric(t, d.server, time.Minute, linkUp, "1")
+			wantMetric(t, d.server, patience, linkUp, "1")
 		}
 		people.hush(t)
 		d.settle(t)
 	}
-	for _, how := range []string{"resumed", "anew"} {
-		got, err := metricLine(d.server, `parley_mattermost_connections_total{channel="`+deskChannel+`",how="`+how+`"}`)
-		if err != nil || got == "" || got == "0" {
-			t.Errorf("%q connections were %s: %v", got, how, err)
-		}
+	if err := d.connected("anew"); err != nil {
+		t.Error(err)
 	}
+}
+
+// connected says whether there were connections of a kind.
+func (d *desk) connected(how string) error {
+	got, err := metricLine(d.server, `parley_mattermost_connections_total{channel="`+deskChannel+`",how="`+how+`"}`)
+	if err == nil && (got == "" || got == "0") {
+		err = fmt.Errorf("%q connections were %s", got, how)
+	}
+	return err
 }
 
 // lostMessages swallows messages of an open socket: the numbers tell.
@@ -236,7 +252,7 @@ func silentSocket(t *testing.T) {
 	thread := d.ask(t, alice, d.rooms[0], "")
 	d.ask(t, alice, d.direct[alice.ID], "")
 	d.ask(t, d.mm.Bob, d.rooms[0], thread)
-	wait.For(t, time.Minute, func() bool { return again.Hits() > 0 }, "another socket")
+	wait.For(t, patience, func() bool { return again.Hits() > 0 }, "another socket")
 	proxy.Silence(0)
 	t.Logf("the silence was noticed after %v", time.Since(began).Round(time.Second))
 	d.settle(t)
@@ -253,7 +269,7 @@ func mattermostStopped(t *testing.T) {
 		if err := down(); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		wantMetric(t, d.server, time.Minute, linkUp, "0")
+		wantMetric(t, d.server, patience, linkUp, "0")
 		if soak() {
 			time.Sleep(20 * time.Second) // the fault's length
 		}

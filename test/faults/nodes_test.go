@@ -24,7 +24,7 @@ import (
 )
 
 // sweepTime is how soon a node hears of what another one stored.
-const sweepTime = 5 * time.Second
+var sweepTime = prompt(5 * time.Second)
 
 // twoNodes starts two servers on one PostgreSQL database whose assistant takes
 // a while.
@@ -50,7 +50,7 @@ func TestTwoNodesOneDatabase(t *testing.T) {
 	one, two, app, env := twoNodes(t, 20*time.Millisecond)
 	here, there := app.Client("both", nil), app.Client("both", nil)
 	there.Base = two.URL
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, 2*patience)
 	// A token of one node is good on the other.
 	granted, err := here.Grant(ctx)
 	if err != nil {
@@ -214,12 +214,12 @@ func TestOneOfTwoNodesKilled(t *testing.T) {
 	safe.Talk()
 	for range either(2, 40) {
 		killSomewhere(t, one, people)
-		safe.WaitAcked(20, 10*time.Second) // they do not wait for the dead one
+		safe.WaitAcked(20, either(patience, 10*time.Second)) // they do not wait for the dead one
 		one.Start()
 	}
-	people.WaitAcked(20, time.Minute)
-	people.Settle(time.Minute)
-	safe.Settle(time.Minute)
+	people.WaitAcked(20, patience)
+	people.Settle(patience)
+	safe.Settle(patience)
 	admin := crowd.Admin{Binary: &parley, Data: two.Data, Env: env}
 	for _, c := range []*crowd.Crowd{people, safe} {
 		crowd.Audit(t, c, admin)
@@ -236,11 +236,11 @@ func TestOneOfTwoNodesKilled(t *testing.T) {
 // answer. The other node answers; the paused one finds that out when it goes
 // on, under a new boot.
 func TestPausedNode(t *testing.T) {
-	one, two, app, env := twoNodes(t, 2*time.Second)
+	one, two, app, env := twoNodes(t, 4*time.Second)
 	there := app.Client("waiting", nil)
 	here := app.Client("waiting", nil)
 	there.Base = two.URL
-	granted, err := here.Grant(within(t, 10*time.Second))
+	granted, err := here.Grant(within(t, aWhile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,14 +251,14 @@ func TestPausedNode(t *testing.T) {
 	crowd.Say(t, left, 2, "one")
 	one.Signal(syscall.SIGSTOP)
 	paused := time.Now()
-	answered, err := right.ExpectText(within(t, time.Minute), "bot_response", answerTo("one"))
+	answered, err := right.ExpectText(within(t, patience), "bot_response", answerTo("one"))
 	if err != nil {
 		one.Signal(syscall.SIGCONT)
 		t.Fatal(err)
 	}
 	t.Logf("the other node answered %v after the pause began", answered.At.Sub(paused).Round(time.Millisecond))
 	one.Signal(syscall.SIGCONT)
-	wait.Succeed(t, 30*time.Second, func() error {
+	wait.Succeed(t, aWhile, func() error {
 		if !strings.Contains(one.Logs(), "new boot") {
 			return fmt.Errorf("its log does not say so")
 		}
@@ -266,7 +266,7 @@ func TestPausedNode(t *testing.T) {
 	}, "the paused node to notice that its lease had lapsed")
 	back := connect(t, here, granted.Authorization.AccessToken)
 	crowd.Say(t, back, 3, "two")
-	if _, err := back.ExpectText(within(t, 30*time.Second), "bot_response", answerTo("two")); err != nil {
+	if _, err := back.ExpectText(within(t, aWhile), "bot_response", answerTo("two")); err != nil {
 		t.Fatal(err)
 	}
 	admin := crowd.Admin{Binary: &parley, Data: two.Data, Env: env}
@@ -311,7 +311,7 @@ func TestTwoNodesBeginTogether(t *testing.T) {
 			})
 		}
 		for _, address := range addresses {
-			wait.Succeed(t, 30*time.Second, func() error {
+			wait.Succeed(t, aWhile, func() error {
 				if status, body := crowd.Get(t.Context(), "http://"+address+"/readyz"); status != http.StatusOK {
 					return fmt.Errorf("%d %s", status, body)
 				}
@@ -320,7 +320,7 @@ func TestTwoNodesBeginTogether(t *testing.T) {
 		}
 		var apps [2]crowd.App
 		for i := range 2 {
-			wait.Succeed(t, 5*time.Second, func() (err error) {
+			wait.Succeed(t, aWhile, func() (err error) {
 				apps[i], err = crowd.Demo(data[i])
 				return err
 			}, "demo.json")

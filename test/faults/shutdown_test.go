@@ -20,10 +20,10 @@ func TestOrderedShutdown(t *testing.T) {
 		people := crowd.Gather(t, crowd.Options{App: app, People: 20, Window: 1, Pause: 80 * time.Millisecond})
 		people.Talk()
 		for range either(3, 30) {
-			people.WaitAcked(100, time.Minute)
+			people.WaitAcked(100, patience)
 			began := time.Now()
 			server.Stop() // fails unless the exit code is 0
-			if took := time.Since(began); took > 8*time.Second {
+			if took := time.Since(began); took > prompt(8*time.Second) {
 				t.Errorf("stopping took %v", took)
 			}
 			people.Hush()
@@ -33,8 +33,8 @@ func TestOrderedShutdown(t *testing.T) {
 			}
 			people.Talk()
 		}
-		people.WaitAcked(20, time.Minute)
-		people.Settle(time.Minute)
+		people.WaitAcked(20, patience)
+		people.Settle(patience)
 		admin := adminOf(server, env)
 		crowd.Audit(t, people, admin)
 		answersFit(t, people, admin)
@@ -75,10 +75,10 @@ func TestStopWhileIdle(t *testing.T) {
 	exchange(t, s, 1, "Hi")
 	began := time.Now()
 	server.Stop()
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > prompt(5*time.Second) {
 		t.Errorf("stopping took %v", took)
 	}
-	if code := websocket.CloseStatus(s.Ended(within(t, 5*time.Second))); code != -1 {
+	if code := websocket.CloseStatus(s.Ended(within(t, aWhile))); code != -1 {
 		t.Errorf("the socket ended with close code %d, want none", code)
 	}
 }

@@ -65,7 +65,7 @@ func killAfter(t *testing.T, env []string, data string, moment time.Duration) {
 	case <-process.Done():
 		t.Errorf("the server ended by itself: %v\n%s", process.Err(), &said)
 	}
-	if err := process.Stop(os.Kill, time.Minute); err != nil {
+	if err := process.Stop(os.Kill, aWhile); err != nil {
 		t.Error(err)
 	}
 }
@@ -125,12 +125,12 @@ func inPlace(t *testing.T, env []string, server *program.Server, channels int) i
 	t.Helper()
 	app := crowd.App{BaseURL: server.URL, ClientID: "cs-0", Secret: slowSecret, BotID: "st-0", BotName: "any"}
 	client := app.Client(fmt.Sprint("newcomer-", rand.Int64()), nil)
-	granted, err := client.Grant(within(t, 10*time.Second))
+	granted, err := client.Grant(within(t, aWhile))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := connect(t, client, granted.Authorization.AccessToken)
-	welcome, err := s.ExpectType(within(t, 10*time.Second), "bot_response")
+	welcome, err := s.ExpectType(within(t, aWhile), "bot_response")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,13 +155,13 @@ func TestPausedAlone(t *testing.T) {
 		people := crowd.Gather(t, crowd.Options{App: app, People: 8, Pause: 30 * time.Millisecond})
 		people.Talk()
 		for range either(2, 5) {
-			people.WaitAcked(50, time.Minute)
+			people.WaitAcked(50, patience)
 			server.Signal(syscall.SIGSTOP)
 			time.Sleep(either(500*time.Millisecond, 20*time.Second)) // the fault's length
 			server.Signal(syscall.SIGCONT)
 		}
-		people.WaitAcked(50, time.Minute)
-		people.Settle(time.Minute)
+		people.WaitAcked(50, patience)
+		people.Settle(patience)
 		admin := adminOf(server, env)
 		crowd.Audit(t, people, admin)
 		answersFit(t, people, admin)

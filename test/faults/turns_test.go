@@ -25,8 +25,8 @@ func TestKilledDuringTurns(t *testing.T) {
 			}
 			people.Talk()
 		}
-		people.WaitAcked(20, time.Minute)
-		people.Settle(time.Minute)
+		people.WaitAcked(20, patience)
+		people.Settle(patience)
 		admin := adminOf(server, env)
 		crowd.Audit(t, people, admin)
 		answersFit(t, people, admin)

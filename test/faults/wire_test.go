@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 
@@ -46,7 +45,7 @@ func TestHostileFrames(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, _ := login(t, app.Client(fmt.Sprintf("hostile-%d", i), nil))
-			ctx := within(t, 20*time.Second)
+			ctx := within(t, aWhile)
 			err := s.Send(ctx, test.frame)
 			if test.closed == 0 {
 				if err != nil {
@@ -87,7 +86,7 @@ func TestHostileRequests(t *testing.T) {
 	} {
 		for _, path := range []string{"/api/oAuth/token/jwtgrant", "/api/rtm/start"} {
 			t.Run(name+" to "+path, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), aWhile)
 				defer cancel()
 				err := client.Post(ctx, path, "", "application/json", []byte(body), nil)
 				var refusal *rtmtest.Refusal

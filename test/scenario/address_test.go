@@ -90,12 +90,12 @@ func TestTLS(t *testing.T) {
 	}
 	_ = out.Close() // the child has its own copy
 	t.Cleanup(func() {
-		if err := server.Stop(syscall.SIGTERM, time.Minute); err != nil {
+		if err := server.Stop(syscall.SIGTERM, patience); err != nil {
 			t.Error(err)
 		}
 	})
 	ready := func(with *http.Client) error {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
 		if err != nil {
@@ -112,7 +112,7 @@ func TestTLS(t *testing.T) {
 		}
 		return nil
 	}
-	wait.Succeed(t, time.Minute, func() error { return ready(client) }, "the server")
+	wait.Succeed(t, patience, func() error { return ready(client) }, "the server")
 	app, err := crowd.Demo(data)
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestTLS(t *testing.T) {
 		return // files are looked at once a minute
 	}
 	renewed := certificate(t, dir, 2)
-	wait.Succeed(t, 3*time.Minute, func() error { return ready(renewed) }, "the new certificate to be served")
+	wait.Succeed(t, patience, func() error { return ready(renewed) }, "the new certificate to be served")
 	crowd.Exchange(t, s, 2, "Hi") // what was open stays open
 }
 
@@ -217,11 +217,11 @@ func TestAdminListen(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := server.Stop(syscall.SIGTERM, time.Minute); err != nil {
+		if err := server.Stop(syscall.SIGTERM, patience); err != nil {
 			t.Error(err)
 		}
 	})
-	wait.Succeed(t, time.Minute, func() error {
+	wait.Succeed(t, patience, func() error {
 		if status, body := crowd.Get(t.Context(), "http://"+admin+"/readyz"); status != http.StatusOK {
 			return fmt.Errorf("%d %s", status, body)
 		}

@@ -10,12 +10,16 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"parley/internal/channel/rtm/rtmtest"
 	"parley/internal/testkit/crowd"
 	"parley/internal/testkit/pgtest"
 	"parley/internal/testkit/program"
 )
+
+// patience bounds every wait. Most take milliseconds on a quiet machine.
+const patience = 3 * time.Minute
 
 var (
 	parley program.Binary

@@ -44,19 +44,19 @@ func tail(t *testing.T, p *install, user string) (lines <-chan string, stop func
 	}()
 	stop = func() int {
 		t.Helper()
-		if err := process.Stop(os.Interrupt, 10*time.Second); err != nil {
+		if err := process.Stop(os.Interrupt, patience); err != nil {
 			t.Errorf("tail: %v", err)
 		}
 		return process.ExitCode()
 	}
-	t.Cleanup(func() { _ = process.Stop(os.Kill, 10*time.Second) }) // it may have ended
+	t.Cleanup(func() { _ = process.Stop(os.Kill, patience) }) // it may have ended
 	return out, stop
 }
 
 // line waits for a record that holds all words.
 func line(t *testing.T, lines <-chan string, words ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var seen []string
 	for {

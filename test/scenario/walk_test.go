@@ -78,7 +78,7 @@ func TestWalk(t *testing.T) {
 // said waits until each message has its answer and compares what was said.
 func said(t *testing.T, p *install, user string, want ...string) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		var got []string
 		answers := 0

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"parley/internal/testkit/mmtest"
 	"parley/internal/testkit/program"
@@ -49,7 +48,7 @@ func TestDocs(t *testing.T) {
 	if err := os.Symlink(binary.Path(t), filepath.Join(tools, "parley")); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail")
 	cmd.Stdin = strings.NewReader(scripts[0])

@@ -31,7 +31,7 @@ import (
 )
 
 // patience bounds every wait; a test that reaches it has failed.
-const patience = 15 * time.Second
+const patience = 2 * time.Minute
 
 const (
 	channelID = "mw-01890a5d-ac96-774b-bcce-b302099a8057"

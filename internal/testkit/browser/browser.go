@@ -29,10 +29,10 @@ import (
 )
 
 const (
-	startWithin = time.Minute
-	stopWithin  = 20 * time.Second
+	startWithin = 3 * time.Minute
+	stopWithin  = time.Minute
 	// actWithin bounds one action, and the wait for its element.
-	actWithin = 20 * time.Second
+	actWithin = time.Minute
 
 	width, height = 1280, 800
 )

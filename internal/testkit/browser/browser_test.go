@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"parley/internal/testkit/wait"
 )
 
 const pageText = `<!doctype html>
@@ -46,6 +48,9 @@ setTimeout(() => { document.title = "done"; throw new TypeError("uncaught"); });
 </script>
 <img src="/missing.png"><img src="http://remote.example/pixel.png">`
 
+// within bounds what takes milliseconds on a quiet machine.
+const within = time.Minute
+
 func site(t *testing.T) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -70,12 +75,12 @@ func TestBrowser(t *testing.T) {
 		p := b.For(t).Open(server.URL + "/")
 		p.Type("#name", "Ana")
 		p.Click("#greet")
-		p.WaitText("#out", 5*time.Second, "Hello, Ana")
+		p.WaitText("#out", within, "Hello, Ana")
 		if got := p.Text("#out"); got != "Hello, Ana" {
 			t.Errorf("Text = %q, want Hello, Ana", got)
 		}
 		p.Click("x-box >>> button")
-		p.Wait(`document.querySelector("#out").textContent === "from the shadow"`, 5*time.Second, "the click in the shadow root")
+		p.Wait(`document.querySelector("#out").textContent === "from the shadow"`, within, "the click in the shadow root")
 		p.NoErrors()
 		if diff := cmp.Diff([]string{server.URL + "/"}, p.Requests()); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
@@ -91,9 +96,7 @@ func TestBrowser(t *testing.T) {
 			t.Errorf("promise = %v", got)
 		}
 		p.Resize(390, 844)
-		if got := Eval[int](p, "innerWidth"); got != 390 {
-			t.Errorf("innerWidth = %d after Resize, want 390", got)
-		}
+		p.Wait("innerWidth === 390", within, "the page to have its new size")
 	})
 
 	t.Run("pages share no storage", func(t *testing.T) {
@@ -107,22 +110,13 @@ func TestBrowser(t *testing.T) {
 
 	t.Run("what goes wrong is told", func(t *testing.T) {
 		p := b.For(t).Open(server.URL + "/broken")
-		p.Wait(`document.title === "done"`, 5*time.Second, "the page's script")
-		all := strings.Join(p.Errors(), "\n")
-		for _, want := range []string{"console: this 7 Error: failed", "exception: Uncaught TypeError: uncaught", "/missing.png", "remote.example"} {
-			if !strings.Contains(all, want) {
-				t.Errorf("errors lack %q:\n%s", want, all)
-			}
-		}
-		if strings.Contains(all, "fine") {
+		p.Wait(`document.title === "done"`, within, "the page's script")
+		// Failed loads are told when they have failed, each at its time.
+		told(t, "errors", p.Errors, "console: this 7 Error: failed", "exception: Uncaught TypeError: uncaught", "/missing.png", "remote.example")
+		if all := strings.Join(p.Errors(), "\n"); strings.Contains(all, "fine") {
 			t.Errorf("console.log counts as an error:\n%s", all)
 		}
-		asked := strings.Join(p.Requests(), "\n")
-		for _, want := range []string{"http://remote.example/pixel.png", "ws://" + strings.TrimPrefix(server.URL, "http://") + "/socket"} {
-			if !strings.Contains(asked, want) {
-				t.Errorf("requests lack %q:\n%s", want, asked)
-			}
-		}
+		told(t, "requests", p.Requests, "http://remote.example/pixel.png", "ws://"+strings.TrimPrefix(server.URL, "http://")+"/socket")
 	})
 
 	t.Run("screenshots are kept on request", func(t *testing.T) {
@@ -150,6 +144,20 @@ func TestBrowser(t *testing.T) {
 			t.Errorf("said %q, want %q in it", rec.said, want)
 		}
 	})
+}
+
+// told waits until a list holds texts with each of the words in them.
+func told(t *testing.T, what string, list func() []string, words ...string) {
+	t.Helper()
+	wait.Succeed(t, within, func() error {
+		all := strings.Join(list(), "\n")
+		for _, want := range words {
+			if !strings.Contains(all, want) {
+				return fmt.Errorf("%s lack %q:\n%s", what, want, all)
+			}
+		}
+		return nil
+	}, what+" of the page")
 }
 
 func TestMissingChromiumNamesTheRemedy(t *testing.T) {

@@ -19,7 +19,7 @@ func start(t *testing.T, script string) *child.Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = p.Stop(os.Kill, time.Second) })
+	t.Cleanup(func() { _ = p.Stop(os.Kill, time.Minute) })
 	return p
 }
 
@@ -37,7 +37,7 @@ func TestStopIsPolite(t *testing.T) {
 		t.Errorf("Running = %v, PID = %d, want a running process", p.Running(), p.PID())
 	}
 	for range 2 {
-		if err := p.Stop(syscall.SIGTERM, 10*time.Second); err != nil {
+		if err := p.Stop(syscall.SIGTERM, time.Minute); err != nil {
 			t.Fatal(err)
 		}
 	}

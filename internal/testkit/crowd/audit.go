@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	auditWithin = time.Minute
+	auditWithin = 3 * time.Minute
 	// historyLimit is the largest page of the history endpoint.
 	historyLimit = 100
 )

@@ -12,7 +12,7 @@ import (
 	"parley/internal/testkit/wait"
 )
 
-const openWithin = 10 * time.Second
+const openWithin = 30 * time.Second
 
 // Options shape a crowd. App and People are required.
 type Options struct {

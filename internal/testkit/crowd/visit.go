@@ -14,7 +14,7 @@ import (
 )
 
 // visitWithin bounds one step of a visit.
-const visitWithin = 20 * time.Second
+const visitWithin = time.Minute
 
 // Visit logs in somebody new, takes the welcome, and returns the listening
 // socket and the access token. The socket goes with the test.
@@ -78,7 +78,7 @@ func Exchange(t testing.TB, s *rtmtest.Socket, id int64, text string) (answer rt
 // Get asks for a page and returns status and body; status 0 is no answer, and
 // the body then says why.
 func Get(ctx context.Context, url string) (int, string) {
-	const within = 10 * time.Second
+	const within = 30 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

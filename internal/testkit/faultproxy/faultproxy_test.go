@@ -17,7 +17,7 @@ import (
 	"parley/internal/testkit/wait"
 )
 
-const within = 10 * time.Second
+const within = time.Minute
 
 // upstream is the server behind the proxy: it keeps what it was asked and
 // answers with it.

@@ -16,7 +16,7 @@ import (
 const (
 	apiPath = "/api/v4"
 	// callWithin bounds a call of the methods that take no context.
-	callWithin = 30 * time.Second
+	callWithin = 2 * time.Minute
 	answerMost = 64 << 20
 )
 

@@ -15,7 +15,7 @@ import (
 	"parley/internal/testkit/wait"
 )
 
-const within = 20 * time.Second
+const within = 2 * time.Minute
 
 // One server for all: the parts run one after the other, and the ones that take
 // the server away come last.
@@ -296,7 +296,7 @@ func config(t *testing.T, mm *mmtest.Server) {
 	err := mm.Alice.Do(t.Context(), http.MethodPost, "/posts", long, nil)
 	refused(t, err, http.StatusRequestEntityTooLarge, "request_body_too_large")
 	limit := func(on bool) map[string]any {
-		return map[string]any{"RateLimitSettings": map[string]any{"Enable": on, "PerSec": 10, "MaxBurst": 1}}
+		return map[string]any{"RateLimitSettings": map[string]any{"Enable": on, "PerSec": 1, "MaxBurst": 1}}
 	}
 	mm.PatchConfig(t, limit(true))
 	if err := mm.Restart(); err != nil { // the limiter is made at the start

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"parley/internal/testkit/mmtest"
 )
@@ -16,7 +15,7 @@ import (
 func outages(t *testing.T, mm *mmtest.Server) {
 	room := mm.Alice.CreateChannel(t, mm.Team.ID, mmtest.Public, "outages").ID
 	ping := func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), within)
 		defer cancel()
 		return mm.Alice.Do(ctx, http.MethodGet, "/system/ping", nil, nil)
 	}

@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	startWithin = time.Minute
-	pingWithin  = 5 * time.Second
+	startWithin = 3 * time.Minute
+	pingWithin  = 10 * time.Second
 	// termEach is how often the server is asked to end: a SIGTERM in the
 	// moment before it is ready is swallowed (read in the source of 11.1).
 	termEach      = time.Second

@@ -16,8 +16,8 @@ import (
 const (
 	maintenance  = "postgres"
 	template     = "parley_template"
-	queryWithin  = 30 * time.Second
-	dialWithin   = 5 * time.Second
+	queryWithin  = 2 * time.Minute
+	dialWithin   = 30 * time.Second
 	prepareLimit = time.Minute
 )
 

@@ -39,8 +39,8 @@ const (
 	// superuser owns the cluster; connections need no password.
 	superuser   = "parley"
 	socketPort  = 5432
-	startWithin = 30 * time.Second
-	stopWithin  = 30 * time.Second
+	startWithin = 2 * time.Minute
+	stopWithin  = 2 * time.Minute
 )
 
 // Options shape a server. The zero value is right for unit tests.

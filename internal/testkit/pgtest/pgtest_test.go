@@ -194,7 +194,7 @@ func TestBadSettingShowsTheServersLog(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no_such_setting") {
 		t.Errorf("err = %v, want the server's own words", err)
 	}
-	if took := time.Since(begin); took > 20*time.Second {
+	if took := time.Since(begin); took > time.Minute {
 		t.Errorf("noticed after %v, want at once", took)
 	}
 }
@@ -226,7 +226,7 @@ func TestServerDiesWithItsParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	parent.Wait()
-	wait.For(t, 20*time.Second, func() bool { return !alive(pid) }, "postgres to end with its parent")
+	wait.For(t, time.Minute, func() bool { return !alive(pid) }, "postgres to end with its parent")
 }
 
 // holdServer starts a server, names its folder and waits to be killed.

@@ -40,7 +40,7 @@ const (
 	mainPackage    = "parley/cmd/parley"
 	// buildWithin is long: a cold build compiles every dependency.
 	buildWithin = 10 * time.Minute
-	runWithin   = time.Minute
+	runWithin   = 3 * time.Minute
 )
 
 // Binary is the program under test. The zero value is ready for use.
@@ -90,7 +90,7 @@ type Result struct {
 	Code           int
 }
 
-// Run runs a command of the binary to its end (at most a minute), for example
+// Run runs a command of the binary to its end (at most three minutes), for example
 // Run(t, nil, "version"). env is added to the test's environment, from which
 // all PARLEY_ settings are taken out. A command that cannot be started or does
 // not end fails the test; an exit code other than 0 does not.

@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	readyWithin = time.Minute
-	stopWithin  = time.Minute
-	probeWithin = 5 * time.Second
+	readyWithin = 3 * time.Minute
+	stopWithin  = 2 * time.Minute
+	probeWithin = 10 * time.Second
 	// shownLog bounds what a failed test prints of the server's output.
 	shownLog = 64 << 10
 )
@@ -105,7 +105,7 @@ func (s *Server) Launch() {
 }
 
 // WaitReady returns when GET /readyz answers 200. It fails the test when the
-// process ends first, or after a minute.
+// process ends first, or after three minutes.
 func (s *Server) WaitReady() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
@@ -157,7 +157,7 @@ func (s *Server) Kill() {
 }
 
 // Stop asks the server to end (SIGTERM) and returns when it has. It fails the
-// test when that takes more than a minute or the exit code is not 0.
+// test when that takes more than two minutes or the exit code is not 0.
 func (s *Server) Stop() {
 	s.t.Helper()
 	s.end(syscall.SIGTERM)
