@@ -32,7 +32,7 @@ func TestOnSQLite(t *testing.T) {
 	one, two := node(), node()
 	said := func(n int) {
 		t.Helper()
-		wait.For(t, 20*time.Second, func() bool { return len(r.got()) == n }, "an alert to be said")
+		wait.For(t, time.Minute, func() bool { return len(r.got()) == n }, "an alert to be said")
 	}
 	must(t, one.Raise(t.Context(), "x", "It burns."))
 	said(1)

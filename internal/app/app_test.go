@@ -170,7 +170,7 @@ func TestStartThatFails(t *testing.T) {
 			t.Errorf("%s: the listener is still open: %v", name, err)
 		}
 	}
-	wait.For(t, 5*time.Second, func() bool { return runtime.NumGoroutine() <= before }, "the goroutines of starts that failed")
+	wait.For(t, time.Minute, func() bool { return runtime.NumGoroutine() <= before }, "the goroutines of starts that failed")
 	begin(t, data) // the folder is free
 }
 
@@ -275,7 +275,7 @@ func TestDemoThatAnotherProcessTookAway(t *testing.T) {
 	if _, err := a.catalog.Apply(t.Context(), m, catalog.ApplyOptions{Actor: "test"}); err != nil {
 		t.Fatal(err)
 	}
-	wait.For(t, 10*time.Second, func() bool {
+	wait.For(t, time.Minute, func() bool {
 		_, err := os.Stat(filepath.Join(data, "demo.json"))
 		return errors.Is(err, fs.ErrNotExist)
 	}, "the end of demo.json")
@@ -313,7 +313,7 @@ func TestStopDuringATurn(t *testing.T) {
 	say(3, "three")
 	stopped := make(chan error, 1)
 	go func() { stopped <- a.Stop() }()
-	wait.For(t, 5*time.Second, func() bool { return strings.Contains(book.String(), `"part":"feed sweep"`) }, "the end of what ends before turns")
+	wait.For(t, time.Minute, func() bool { return strings.Contains(book.String(), `"part":"feed sweep"`) }, "the end of what ends before turns")
 	kind.let <- struct{}{} // the turn under way finishes
 	expect(t)(s.ExpectText(ctx, "bot_response", "re: one"))
 	if err := <-stopped; err != nil {
@@ -329,7 +329,7 @@ func TestStopDuringATurn(t *testing.T) {
 	}
 	kind.let <- struct{}{}
 	client.Base = a.BaseURL()
-	wait.Succeed(t, 10*time.Second, func() error {
+	wait.Succeed(t, time.Minute, func() error {
 		page, err := client.History(ctx, granted.Authorization.AccessToken, "limit=10")
 		if err == nil && page.Total != 5 {
 			err = errors.New("the second answer is missing")

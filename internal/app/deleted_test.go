@@ -80,7 +80,7 @@ func TestDeletedChannel(t *testing.T) {
 		}
 	}
 	poke(a.deleted)
-	wait.For(t, 10*time.Second, func() bool { return len(held(t, a)) == 2 }, "the alert of a channel that never was to be cleared")
+	wait.For(t, time.Minute, func() bool { return len(held(t, a)) == 2 }, "the alert of a channel that never was to be cleared")
 	if n := dropped(t, a.store, hook); n != 0 {
 		t.Errorf("%d were dropped of a channel that is disabled", n)
 	}
@@ -110,5 +110,5 @@ func TestDeletedChannel(t *testing.T) {
 	}
 
 	a = begin(t, data)
-	wait.For(t, 10*time.Second, func() bool { return len(held(t, a)) == 0 && dropped(t, a.store, hook) == 5 }, "what the channel has left to be ended")
+	wait.For(t, time.Minute, func() bool { return len(held(t, a)) == 0 && dropped(t, a.store, hook) == 5 }, "what the channel has left to be ended")
 }

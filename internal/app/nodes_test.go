@@ -58,7 +58,7 @@ func TestNodesOfOneDatabase(t *testing.T) {
 
 	m, client := real("flow", ownFlow)
 	apply(t, other, m)
-	wait.For(t, 10*time.Second, func() bool {
+	wait.For(t, time.Minute, func() bool {
 		_, err := os.Stat(filepath.Join(data, "demo.json"))
 		return errors.Is(err, fs.ErrNotExist)
 	}, "the end of the demo on the node beside")

@@ -146,7 +146,7 @@ func (c *counter) Commit(ctx context.Context, step store.Step) (any, error) {
 func (c *counter) wait(t *testing.T) {
 	t.Helper()
 	from := c.n.Load()
-	wait.For(t, 10*time.Second, func() bool { return c.n.Load() >= from+2 }, "a look for due turns")
+	wait.For(t, time.Minute, func() bool { return c.n.Load() >= from+2 }, "a look for due turns")
 }
 
 type option func(*conversation.Options)
@@ -264,5 +264,5 @@ func (b *bench) turns(status chat.TurnStatus) []chat.Turn {
 
 func (b *bench) until(what string, cond func() bool) {
 	b.t.Helper()
-	wait.For(b.t, 10*time.Second, cond, what)
+	wait.For(b.t, time.Minute, cond, what)
 }

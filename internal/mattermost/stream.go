@@ -2,7 +2,9 @@ package mattermost
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -198,7 +200,11 @@ func (s *Stream) ping(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if err := writePing(ctx, s.ws, seq, s.client.pingWait); err != nil {
+		err := writePing(ctx, s.ws, seq, s.client.pingWait)
+		if errors.Is(err, net.ErrClosed) {
+			return // whoever has closed it says why
+		}
+		if err != nil {
 			s.fail(fmt.Errorf("%w: ping: %w", ErrCut, err), true)
 			return
 		}

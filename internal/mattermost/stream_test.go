@@ -117,16 +117,11 @@ func TestStreamFaults(t *testing.T) {
 		}, 0, mattermost.ErrCut, true},
 	} {
 		t.Run(test.what, func(t *testing.T) {
-			every, patience := often, within
-			switch {
-			case errors.Is(test.want, mattermost.ErrSilent):
+			patience := within
+			if errors.Is(test.want, mattermost.ErrSilent) {
 				patience = 2 * time.Second
-			case errors.Is(test.want, mattermost.ErrTooLarge):
-				// The library ends such a connection itself, and a ping that is
-				// due just then could be the first to tell.
-				every = within
 			}
-			c := talk(t, every, patience, func(ctx context.Context, ws *websocket.Conn, _ *http.Request) { test.script(ctx, ws) })
+			c := talk(t, often, patience, func(ctx context.Context, ws *websocket.Conn, _ *http.Request) { test.script(ctx, ws) })
 			s := connect(t, c, mattermost.Resume{})
 			for range test.events {
 				next(t, s, mattermost.EventTyping)

@@ -73,7 +73,7 @@ func TestOutage(t *testing.T) {
 		began := time.Now()
 		if _, err := store.Do(t.Context(), s, message(convs[0], "while away")); err != nil && !fault.Is(err, fault.Unavailable) {
 			t.Errorf("while the database is away: %v, want unavailable", err)
-		} else if took := time.Since(began); err == nil || took > 10*time.Second {
+		} else if took := time.Since(began); err == nil || took > 20*time.Second {
 			t.Errorf("while the database is away: %v after %v, want a refusal within seconds", err, took)
 		}
 		if err := s.Ping(t.Context()); !fault.Is(err, fault.Unavailable) {
@@ -85,11 +85,11 @@ func TestOutage(t *testing.T) {
 		if err := own.Start(); err != nil {
 			t.Fatal(err)
 		}
-		wait.Succeed(t, 20*time.Second, func() error {
+		wait.Succeed(t, time.Minute, func() error {
 			_, err := store.Do(t.Context(), s, message(convs[0], "while away"))
 			return err
 		}, "the store to recover")
-		wait.Succeed(t, 20*time.Second, func() error { return s.Ping(t.Context()) }, "ping")
+		wait.Succeed(t, time.Minute, func() error { return s.Ping(t.Context()) }, "ping")
 	}
 	all.Wait()
 	for i, c := range convs {
@@ -148,7 +148,7 @@ func TestCloseWhileTheDatabaseIsAway(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Errorf("close: %v", err)
 	}
-	if took := time.Since(began); took > 8*time.Second {
+	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("close took %v", took)
 	}
 	if _, err := store.Do(t.Context(), s, message(opened.Conversation, "k")); !fault.Is(err, fault.Unavailable) {

@@ -116,7 +116,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	for round := range 3 {
 		child, last := startChild(t, string(dir))
 		before := last.Load()
-		wait.For(t, 20*time.Second, func() bool { return last.Load() > before+50 }, "the other process to write")
+		wait.For(t, time.Minute, func() bool { return last.Load() > before+50 }, "the other process to write")
 		if err := child.Process.Signal(syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 func TestSecondProcessIsRefusedByName(t *testing.T) {
 	dir := t.TempDir()
 	child, last := startChild(t, dir)
-	wait.For(t, 20*time.Second, func() bool { return last.Load() > 0 }, "the other process to open the store")
+	wait.For(t, time.Minute, func() bool { return last.Load() > 0 }, "the other process to open the store")
 	_, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir})
 	if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.Message(err), fmt.Sprintf("process %d", child.Process.Pid)) {
 		t.Errorf("err = %v, want a conflict that names process %d", err, child.Process.Pid)
