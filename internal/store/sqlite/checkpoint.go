@@ -12,20 +12,26 @@ import (
 	"parley/internal/store/sqlstore"
 )
 
+// Pages are moved into the database all the time, and the log begins anew
+// seldom: only that needs the writer, which then moves the rest and syncs the
+// database, while everybody waits.
 const (
-	// calmPages is how many pages of the log (12 MB) make a checkpoint while the
-	// writer has time between its commits: small ones disturb those least.
-	// busyPages (40 MB) is for a writer at its limit, whose speed frequent
-	// checkpoints would halve.
-	calmPages, busyPages = 3_000, 10_000
+	// calmPages is how many pages of the log (4 MB) are worth moving while the
+	// writer has time between its commits: short work disturbs those least.
+	// busyPages (40 MB) is for a writer at its limit: a page that is changed
+	// again and again is then moved less often.
+	calmPages, busyPages = 1_000, 10_000
 	// busyRows is the mean number of rows in a commit above which the writer
 	// counts as busy: the more steps wait for it, the fuller its commits are.
 	busyRows = 150
-	// rounds is how often pages added meanwhile are moved beside the commits,
-	// so that little is left for the writer.
+	// restartPages is the length of the log (128 MB) at which it begins anew. It
+	// grows on while that is prepared.
+	restartPages = 32_000
+	// rounds is how often pages are moved before that, beside the commits that go
+	// on, so that little is left for the writer.
 	rounds = 2
 	// lookEvery bounds how often the log is looked at.
-	lookEvery = 100 * time.Millisecond
+	lookEvery = 40 * time.Millisecond
 )
 
 // checkpointer moves pages from the log into the database beside the commits.
@@ -84,9 +90,9 @@ func (c *checkpointer) run(ctx context.Context) {
 	}
 }
 
-// look runs a checkpoint when the log is long enough. Under load, pages are
-// added while others are moved, and the log begins anew only when all have been
-// moved: the writer is asked to move the rest, which is little.
+// look moves pages when that is worth it. Under load, pages are added while
+// others are moved, and the log begins anew only when all have been moved: when
+// it is long, the writer is asked to move the rest, which is little by then.
 func (c *checkpointer) look() error {
 	worth := int64(calmPages)
 	if commits, rows := c.commits.Swap(0), c.rows.Swap(0); rows > commits*busyRows {
@@ -94,6 +100,10 @@ func (c *checkpointer) look() error {
 	}
 	pages, moved, err := checkpoint(c.conn, "NOOP")
 	if err != nil || pages-moved < worth {
+		return err
+	}
+	if pages < restartPages {
+		_, _, err = checkpoint(c.conn, "PASSIVE")
 		return err
 	}
 	for range rounds {

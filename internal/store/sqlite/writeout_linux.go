@@ -10,6 +10,9 @@ const (
 	// piece that had to be written.
 	pieceBytes = 256 << 10
 	piecePause = 2 * time.Millisecond
+	// gentleness bounds the time that is taken for it: a log that grows fast has
+	// to begin anew soon.
+	gentleness = 400 * time.Millisecond
 	// quickly is how long a piece takes of which nothing had to be written.
 	quickly = 100 * time.Microsecond
 	// What sync_file_range(2) is to do: wait, begin, wait.
@@ -23,8 +26,12 @@ func writeOut(descriptor int) {
 	if syscall.Fstat(descriptor, &file) != nil || file.Mode&syscall.S_IFMT != syscall.S_IFREG {
 		return
 	}
+	end := time.Now().Add(gentleness)
 	for at := int64(0); at < file.Size; at += pieceBytes {
 		began := time.Now()
+		if began.After(end) {
+			return
+		}
 		if syscall.SyncFileRange(descriptor, at, pieceBytes, waitWriteWait) != nil {
 			return
 		}
