@@ -112,7 +112,7 @@ func (c *Client) Post(ctx context.Context, id string) (Post, error) {
 type PostPage struct {
 	// Posts are in order, oldest first, without deleted ones.
 	Posts []Post
-	// More says that the direction asked for goes on; continue with Anchor.
+	// More says that the direction asked for may go on; continue with Anchor.
 	More bool
 	// Anchor is the id to ask the next page with: of the newest post for
 	// [Client.PostsAfter], the oldest for [Client.PostsBefore], empty for an
@@ -121,7 +121,8 @@ type PostPage struct {
 }
 
 // PostsAfter reads the posts that directly follow the one with afterID, which
-// may be deleted by now. perPage is 1 to [MaxPage], 0 for the most.
+// may be deleted by now, without those made in the same millisecond as it.
+// perPage is about how many: 1 to [MaxPage], 0 for the most.
 //
 // For an id that the channel does not know, the server answers with an empty
 // page and no error: an empty page proves nothing when the channel's
@@ -130,31 +131,97 @@ func (c *Client) PostsAfter(ctx context.Context, channelID, afterID string, perP
 	if err := checkIDs("channel id", channelID, "post id", afterID); err != nil {
 		return PostPage{}, err
 	}
-	l, err := c.list(ctx, channelID, url.Values{"after": {afterID}, "per_page": {pageSize(perPage)}})
-	if err != nil {
-		return PostPage{}, err
-	}
-	return l.page(l.NextPostID, 0), nil
+	posts, more, err := c.nextTo(ctx, channelID, url.Values{"after": {afterID}}, perPage)
+	return pageOf(posts, more), err
 }
 
-// PostsBefore reads the posts that directly precede the one with beforeID; with
-// an empty beforeID the newest ones of the channel.
+// PostsBefore reads the posts that directly precede the one with beforeID,
+// without those made in the same millisecond as it; with an empty beforeID the
+// newest ones of the channel. perPage is as for [Client.PostsAfter].
 func (c *Client) PostsBefore(ctx context.Context, channelID, beforeID string, perPage int) (PostPage, error) {
 	if err := checkIDs("channel id", channelID); err != nil {
 		return PostPage{}, err
 	}
-	query := url.Values{"per_page": {pageSize(perPage)}}
+	query := url.Values{}
 	if beforeID != "" {
 		if err := checkIDs("post id", beforeID); err != nil {
 			return PostPage{}, err
 		}
 		query.Set("before", beforeID)
 	}
-	l, err := c.list(ctx, channelID, query)
-	if err != nil {
-		return PostPage{}, err
+	posts, more, err := c.nextTo(ctx, channelID, query, perPage)
+	page := pageOf(posts, more)
+	slices.Reverse(page.Posts)
+	return page, err
+}
+
+func pageOf(posts []Post, more bool) PostPage {
+	page := PostPage{Posts: posts, More: more}
+	if len(posts) > 0 {
+		page.Anchor = posts[len(posts)-1].ID
 	}
-	return l.page(l.PrevPostID, len(l.Order)-1), nil
+	return page
+}
+
+// nextTo reads a page next to an anchor, what is nearest to it first. The server
+// goes by the anchor's time alone (see getPostsAround in its post store, 11.1):
+// what was made in the same millisecond as the last post of a page would be
+// passed over by the next one. So a page ends between two milliseconds, and what
+// is of its last one is left to the next page; a page that is all of one
+// millisecond is read on.
+func (c *Client) nextTo(ctx context.Context, channelID string, query url.Values, perPage int) (posts []Post, more bool, err error) {
+	size := pageSize(perPage)
+	query.Set("per_page", strconv.Itoa(size))
+	seen := map[string]bool{}
+	for n := 0; ; n++ {
+		query.Set("page", strconv.Itoa(n))
+		l, err := c.list(ctx, channelID, query)
+		if err != nil {
+			return nil, false, err
+		}
+		known := len(posts)
+		got := l.ordered()
+		if !query.Has("after") {
+			slices.Reverse(got)
+		}
+		for _, p := range got {
+			if !seen[p.ID] {
+				seen[p.ID] = true
+				posts = append(posts, p)
+			}
+		}
+		switch whole := wholeMilliseconds(posts); {
+		case len(l.Order) < size && !l.goesOn(query), len(posts) == 0:
+			return posts, false, nil
+		case len(posts) == known: // a server that turns no pages
+			return posts, l.goesOn(query), nil
+		case whole > 0:
+			return posts[:whole], true, nil
+		}
+	}
+}
+
+// wholeMilliseconds counts the posts before those made in the millisecond of
+// the last one.
+func wholeMilliseconds(posts []Post) int {
+	n := len(posts) - 1
+	for n > 0 && posts[n-1].CreateAt == posts[n].CreateAt {
+		n--
+	}
+	return max(n, 0)
+}
+
+// NewestPost reads the newest post of a channel; there is none when its id is
+// empty.
+func (c *Client) NewestPost(ctx context.Context, channelID string) (Post, error) {
+	if err := checkIDs("channel id", channelID); err != nil {
+		return Post{}, err
+	}
+	l, err := c.list(ctx, channelID, url.Values{"per_page": {"1"}})
+	if err != nil || len(l.Order) == 0 {
+		return Post{}, err
+	}
+	return l.Posts[l.Order[0]], nil
 }
 
 // Changes is what [Client.PostsSince] finds.
@@ -238,13 +305,13 @@ func (c *Client) list(ctx context.Context, channelID string, query url.Values) (
 	return l, err
 }
 
-// page makes a page; end is where in Order the next one joins. An empty page
-// has nothing to go on from: for an unknown anchor the server names the anchor.
-func (l postList) page(beyond string, end int) PostPage {
-	if len(l.Order) == 0 || !ValidID(l.Order[end]) {
-		return PostPage{}
+// goesOn reports whether the server knows of more in the direction asked for.
+// A page may be short all the same, without what its reader may not see.
+func (l postList) goesOn(query url.Values) bool {
+	if query.Has("after") {
+		return l.NextPostID != ""
 	}
-	return PostPage{Posts: l.ordered(), More: beyond != "", Anchor: l.Order[end]}
+	return l.PrevPostID != ""
 }
 
 // ordered gives the posts of Order, oldest first.
@@ -262,9 +329,9 @@ func byCreation(a, b Post) int {
 	return cmp.Or(cmp.Compare(a.CreateAt, b.CreateAt), cmp.Compare(a.ID, b.ID))
 }
 
-func pageSize(n int) string {
+func pageSize(n int) int {
 	if n < 1 || n > MaxPage {
-		n = MaxPage
+		return MaxPage
 	}
-	return strconv.Itoa(n)
+	return n
 }

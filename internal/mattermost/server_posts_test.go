@@ -1,11 +1,13 @@
 package mattermost_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -193,17 +195,62 @@ func paging(t *testing.T, mm *mmtest.Server) {
 	if page := must(c.PostsAfter(ctx, channel.ID, strings.Repeat("q", 26), 0))(t); len(page.Posts) != 0 || page.More {
 		t.Errorf("after an unknown post: %+v", page)
 	}
-	newest := must(c.PostsBefore(ctx, channel.ID, "", 1))(t)
-	if len(newest.Posts) != 1 || newest.Posts[0].ID != want[449] || !newest.More {
+	if newest := must(c.NewestPost(ctx, channel.ID))(t); newest.ID != want[449] {
 		t.Errorf("the newest post: %+v", newest)
 	}
-	back := must(c.PostsBefore(ctx, channel.ID, newest.Anchor, 3))(t)
-	if len(back.Posts) != 3 || back.Posts[0].ID != want[446] || back.Posts[2].ID != want[448] || back.Anchor != want[446] {
+	back := must(c.PostsBefore(ctx, channel.ID, want[449], 4))(t)
+	if len(back.Posts) != 3 || back.Posts[0].ID != want[446] || back.Posts[2].ID != want[448] || back.Anchor != want[446] || !back.More {
 		t.Errorf("the three before: %+v", back)
 	}
 	for _, id := range []string{"", "../../users/me", strings.Repeat("A", 26)} {
 		if _, err := c.PostsAfter(ctx, id, anchor, 0); !fault.Is(err, fault.Invalid) {
 			t.Errorf("channel id %q: %v", id, err)
+		}
+	}
+}
+
+// oneMillisecond has many posts of the same time: no page may end among them,
+// because the next one goes by the time.
+func oneMillisecond(t *testing.T, mm *mmtest.Server) {
+	ctx, c := soon(t), as(t, mm, mm.Bot)
+	channel := mm.Admin.CreateChannel(t, mm.Team.ID, mmtest.Public, "one-millisecond")
+	mm.Admin.AddMember(t, channel.ID, mm.Bot.ID)
+	post := func(at int64) string {
+		var made mmtest.Post
+		body := map[string]any{"channel_id": channel.ID, "message": "a", "create_at": at} // which admins may say
+		if err := mm.Admin.Do(ctx, http.MethodPost, "/posts", body, &made); err != nil || made.CreateAt != at {
+			t.Fatalf("post at %d: %+v, %v", at, made, err)
+		}
+		return made.ID
+	}
+	begin := time.Now().Add(time.Second).UnixMilli()
+	first := post(begin)
+	var want []string
+	for _, ms := range []int64{1, 2, 2, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5} {
+		want = append(want, post(begin+ms))
+	}
+	last := post(begin + 6)
+	read := func(size int, anchor string, next func(context.Context, string, string, int) (mattermost.PostPage, error)) (all []string) {
+		for more := true; more; {
+			page := must(next(ctx, channel.ID, anchor, size))(t)
+			for _, p := range page.Posts {
+				if p.CreateAt > begin && p.CreateAt < begin+6 {
+					all = append(all, p.ID)
+				}
+			}
+			if anchor, more = page.Anchor, page.More; len(all) > len(want) {
+				break
+			}
+		}
+		return slices.Sorted(slices.Values(all))
+	}
+	slices.Sort(want)
+	for size := 1; size < 20; size++ {
+		if got := read(size, first, c.PostsAfter); !slices.Equal(got, want) {
+			t.Errorf("forwards by %d: %d posts, want each of %d once", size, len(got), len(want))
+		}
+		if got := read(size, last, c.PostsBefore); !slices.Equal(got, want) {
+			t.Errorf("backwards by %d: %d posts, want each of %d once", size, len(got), len(want))
 		}
 	}
 }

@@ -23,7 +23,7 @@ func TestServer(t *testing.T) {
 		run  func(*testing.T, *mmtest.Server)
 	}{
 		{"Read", read}, {"Posts", posts}, {"PostErrors", postErrors}, {"Idempotency", idempotency},
-		{"Paging", paging}, {"Since", since}, {"Threads", threads}, {"Places", places}, {"Webhook", webhook},
+		{"Paging", paging}, {"OneMillisecond", oneMillisecond}, {"Since", since}, {"Threads", threads}, {"Places", places}, {"Webhook", webhook},
 		{"Logins", logins}, {"SessionEnds", sessionEnds}, {"Token", token},
 		{"Events", events}, {"Membership", membership}, {"Resume", resume}, {"BadResume", badResume},
 		{"Silence", silence},

@@ -143,12 +143,12 @@ func (r *room) describe(ctx context.Context) (mm.Channel, error) {
 
 // newest is the cursor at the newest post of the room.
 func (r *room) newest(ctx context.Context) (cursor, error) {
-	page, err := r.h.l.client.PostsBefore(ctx, r.id, "", 1)
+	post, err := r.h.l.client.NewestPost(ctx, r.id)
 	if err != nil {
 		return cursor{}, err
 	}
-	if n := len(page.Posts); n > 0 {
-		return cursor{ID: page.Posts[n-1].ID, At: page.Posts[n-1].CreateAt}, nil
+	if post.ID != "" {
+		return cursor{ID: post.ID, At: post.CreateAt}, nil
 	}
 	return cursor{At: r.h.l.d.Now().Add(-clockSlack).UnixMilli()}, nil
 }

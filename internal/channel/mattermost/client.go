@@ -17,6 +17,7 @@ type api interface {
 	Channel(ctx context.Context, id string) (mm.Channel, error)
 	PostsAfter(ctx context.Context, channelID, afterID string, perPage int) (mm.PostPage, error)
 	PostsBefore(ctx context.Context, channelID, beforeID string, perPage int) (mm.PostPage, error)
+	NewestPost(ctx context.Context, channelID string) (mm.Post, error)
 	PostsSince(ctx context.Context, channelID string, since time.Time) (mm.Changes, error)
 	Post(ctx context.Context, id string) (mm.Post, error)
 	CreatePost(ctx context.Context, n mm.NewPost) (mm.Post, error)

@@ -104,8 +104,10 @@ type postList struct {
 	Posts map[string]Post `json:"posts"`
 }
 
-// list reads all of a channel, oldest first. It pages by the oldest post seen,
-// not by number, so that posts arriving meanwhile shift nothing.
+// list reads all of a channel, oldest first. It pages by an old post seen, not by
+// number, so that posts arriving meanwhile shift nothing. The server takes the
+// time of that post for all of it: those of the oldest millisecond of a page are
+// read again with the next one.
 func (u *User) list(ctx context.Context, channel string) ([]Post, error) {
 	var posts []Post
 	before := ""
@@ -125,7 +127,12 @@ func (u *User) list(ctx context.Context, channel string) ([]Post, error) {
 			slices.Reverse(posts)
 			return posts, nil
 		}
-		before = page.Order[len(page.Order)-1]
+		oldest := posts[len(posts)-1].CreateAt
+		posts = slices.DeleteFunc(posts, func(p Post) bool { return p.CreateAt == oldest })
+		if len(posts) == 0 || posts[len(posts)-1].ID == before {
+			return nil, fmt.Errorf("%d posts of channel %s are of one millisecond", pageSize, channel)
+		}
+		before = posts[len(posts)-1].ID
 	}
 }
 
