@@ -196,11 +196,11 @@ func (w *Writer) committed(steps int, took time.Duration) {
 // no new one.
 const waryBatches = 64
 
-// try carries out one batch. Where nobody else writes, the keys by which repeats
-// are known are not looked up at first: hardly any is there already, and
-// inserting one that is fails. Then the batch is carried out once more.
+// try carries out one batch. The keys by which repeats are known are not looked
+// up at first: hardly any is there already, and inserting one that is fails,
+// whoever has inserted it. Then the batch is carried out once more.
 func (w *Writer) try(batch []*request) error {
-	if !w.engine.Exclusive() || w.wary > 0 {
+	if w.wary > 0 {
 		w.wary = max(w.wary-1, 0)
 		_, err := w.attempt(batch, false)
 		return err
