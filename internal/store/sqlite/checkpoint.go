@@ -9,6 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
 	"parley/internal/store/sqlstore"
 )
 
@@ -16,30 +19,34 @@ import (
 // seldom: only that needs the writer, which then moves the rest and syncs the
 // database, while everybody waits.
 const (
-	// calmPages is how many pages of the log (4 MB) are worth moving while the
+	// calmPages is how many pages of the log (1 MB) are worth moving while the
 	// writer has time between its commits: short work disturbs those least.
 	// busyPages (40 MB) is for a writer at its limit: a page that is changed
 	// again and again is then moved less often.
-	calmPages, busyPages = 1_000, 10_000
+	calmPages, busyPages = 300, 10_000
 	// busyRows is the mean number of rows in a commit above which the writer
 	// counts as busy: the more steps wait for it, the fuller its commits are.
 	busyRows = 150
 	// restartPages is the length of the log (128 MB) at which it begins anew. It
 	// grows on while that is prepared.
 	restartPages = 32_000
-	// rounds is how often pages are moved before that, beside the commits that go
-	// on, so that little is left for the writer.
-	rounds = 2
+	// rounds bounds how often pages are moved and synced before that, beside the
+	// commits that go on, and fewPages is what may be left to the writer then.
+	rounds, fewPages = 6, 500
 	// lookEvery bounds how often the log is looked at.
-	lookEvery = 40 * time.Millisecond
+	lookEvery = 10 * time.Millisecond
 )
 
 // checkpointer moves pages from the log into the database beside the commits.
 type checkpointer struct {
-	conn   driver.Conn
+	conn driver.Conn
+	// sync makes what was moved last, gently if need be.
+	sync   func(gently bool) error
 	logger *slog.Logger
 	signal chan struct{}
 	wanted atomic.Bool
+	// unsure is set once a sync has failed.
+	unsure atomic.Bool
 	// commits and rows were written since the last look.
 	commits, rows atomic.Int64
 	stop          context.CancelFunc
@@ -47,11 +54,11 @@ type checkpointer struct {
 }
 
 func startCheckpoints(ctx context.Context, path string, logger *slog.Logger) (*checkpointer, error) {
-	conn, err := connectThrough(ctx, gentleFileSystem, path)
+	conn, file, err := connectGently(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	c := &checkpointer{conn: conn, logger: logger, signal: make(chan struct{}, 1), done: make(chan struct{})}
+	c := &checkpointer{conn: conn, sync: file.sync, logger: logger, signal: make(chan struct{}, 1), done: make(chan struct{})}
 	run, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	go c.run(run)
@@ -78,9 +85,7 @@ func (c *checkpointer) run(ctx context.Context) {
 			return
 		case <-c.signal:
 		}
-		if err := c.look(); err != nil {
-			c.logger.Warn("checkpoint failed; it is tried again after the next commits", "error", err)
-		}
+		c.judge(c.look())
 		pause.Reset(lookEvery)
 		select {
 		case <-ctx.Done():
@@ -94,6 +99,9 @@ func (c *checkpointer) run(ctx context.Context) {
 // others are moved, and the log begins anew only when all have been moved: when
 // it is long, the writer is asked to move the rest, which is little by then.
 func (c *checkpointer) look() error {
+	if c.unsure.Load() {
+		return nil
+	}
 	worth := int64(calmPages)
 	if commits, rows := c.commits.Swap(0), c.rows.Swap(0); rows > commits*busyRows {
 		worth = busyPages
@@ -106,9 +114,27 @@ func (c *checkpointer) look() error {
 		_, _, err = checkpoint(c.conn, "PASSIVE")
 		return err
 	}
-	for range rounds {
-		if _, _, err = checkpoint(c.conn, "PASSIVE"); err != nil {
+	return c.prepare()
+}
+
+// prepare leaves little for the writer to move and, what takes longer, to sync:
+// SQLite itself syncs the database only when a checkpoint has moved everything,
+// and commits go on meanwhile. Each round leaves what was committed during it,
+// so each is shorter than the one before.
+func (c *checkpointer) prepare() error {
+	for n := range rounds {
+		if _, _, err := checkpoint(c.conn, "PASSIVE"); err != nil {
 			return err
+		}
+		if err := c.sync(n == 0); err != nil {
+			return fmt.Errorf("%w: %w", errSync, err)
+		}
+		pages, moved, err := checkpoint(c.conn, "NOOP")
+		if err != nil {
+			return err
+		}
+		if pages-moved < fewPages {
+			break
 		}
 	}
 	c.wanted.Store(true)
@@ -121,8 +147,25 @@ func (c *checkpointer) finish(conn driver.Conn) {
 	if !c.wanted.Swap(false) {
 		return
 	}
-	if _, _, err := checkpoint(conn, "PASSIVE"); err != nil {
-		c.logger.Warn("checkpoint could not be ended", "error", err)
+	_, _, err := checkpoint(conn, "PASSIVE")
+	c.judge(err)
+}
+
+var errSync = errors.New("sync the database")
+
+// judge decides about a failure. After a failed sync the system may take pages
+// for written that are not, and the next sync then says nothing of it. All pages
+// are in the log, so that one is kept: the next start moves everything again.
+func (c *checkpointer) judge(err error) {
+	var failed *sqlite.Error
+	switch {
+	case err == nil:
+	case errors.Is(err, errSync), errors.As(err, &failed) && failed.Code() == lib.SQLITE_IOERR_FSYNC:
+		if !c.unsure.Swap(true) {
+			c.logger.Error("the disk failed to keep pages of the database; the log is kept whole and grows until Parley is started again", "error", err)
+		}
+	default:
+		c.logger.Warn("checkpoint failed; it is tried again after the next commits", "error", err)
 	}
 }
 
@@ -147,6 +190,9 @@ func checkpoint(conn driver.Conn, mode string) (pages, moved int64, err error) {
 func (c *checkpointer) close() error {
 	c.stop()
 	<-c.done
+	if c.unsure.Load() {
+		return c.conn.Close()
+	}
 	_, _, err := checkpoint(c.conn, "TRUNCATE")
 	return errors.Join(err, c.conn.Close())
 }

@@ -12,3 +12,9 @@ func LimitPages(s *Store, pages int) error {
 	_, err = st.exec()
 	return err
 }
+
+// FailSyncs has the syncs before a log begins anew fail with err. It must come
+// before the first commit.
+func FailSyncs(s *Store, err error) {
+	s.checkpoints.sync = func(bool) error { return err }
+}

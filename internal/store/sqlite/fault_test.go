@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -220,6 +221,44 @@ func TestLogStaysBounded(t *testing.T) {
 	info, err := os.Stat(filepath.Join(string(dir), "parley.db-wal"))
 	if err != nil || info.Size() > 400<<20 {
 		t.Errorf("the log has %d MB after 600 MB of commits, %v", info.Size()>>20, err)
+	}
+}
+
+// TestLogIsKeptAfterAFailedSync has the disk fail to keep pages of the database:
+// what is in the log must not be overwritten any more.
+func TestLogIsKeptAfterAFailedSync(t *testing.T) {
+	dir := folder(t.TempDir())
+	var log strings.Builder
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Dir: string(dir), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sqlite.FailSyncs(s, errors.New("the disk is dying"))
+	opened, err := store.Do(t.Context(), s, place("p"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const messages = 160
+	for range messages {
+		if _, err := store.Do(t.Context(), s, message(opened.Conversation, strings.Repeat("x", 1<<20))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Stat(filepath.Join(string(dir), "parley.db-wal"))
+	if err != nil || info.Size() < messages<<20 {
+		t.Errorf("the log has %d MB after %d MB of commits, %v", info.Size()>>20, messages, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(log.String(), "the disk is dying"); n != 1 || !strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("it is said %d times: %s", n, log.String())
+	}
+	again := dir.Open(t)
+	defer again.Close()
+	out, err := store.Do(t.Context(), again, message(opened.Conversation, "next"))
+	if err != nil || out.Entries[0].Seq != messages+1 {
+		t.Errorf("after a start: %+v, %v", out, err)
 	}
 }
 

@@ -19,24 +19,55 @@ const (
 	waitWriteWait = 1 | 2 | 4
 )
 
-// writeOut has the changed pages of a file written piece by piece. It promises
-// nothing; an error is for the sync that follows to find.
-func writeOut(descriptor int) {
+// ordinary returns the file's length, and whether it is a file at all.
+func (f dataFile) ordinary() (size int64, ok bool) {
 	var file syscall.Stat_t
-	if syscall.Fstat(descriptor, &file) != nil || file.Mode&syscall.S_IFMT != syscall.S_IFREG {
-		return
+	if syscall.Fstat(int(f), &file) != nil || file.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		return 0, false
+	}
+	return file.Size, true
+}
+
+// writeOut has the changed pages of a file written piece by piece. An error says
+// that a page could not be written, which no later sync says again.
+func (f dataFile) writeOut() error {
+	size, ok := f.ordinary()
+	if !ok {
+		return nil
 	}
 	end := time.Now().Add(gentleness)
-	for at := int64(0); at < file.Size; at += pieceBytes {
+	for at := int64(0); at < size; at += pieceBytes {
 		began := time.Now()
 		if began.After(end) {
-			return
+			return nil
 		}
-		if syscall.SyncFileRange(descriptor, at, pieceBytes, waitWriteWait) != nil {
-			return
+		switch err := syscall.SyncFileRange(int(f), at, pieceBytes, waitWriteWait); err {
+		case nil:
+		case syscall.EIO, syscall.ENOSPC, syscall.EDQUOT:
+			return err
+		default: // it is refused here; nothing was asked of the disk
+			return nil
 		}
 		if took := time.Since(began); took > quickly {
 			time.Sleep(piecePause)
+		}
+	}
+	return nil
+}
+
+// sync makes what was written to the file last.
+func (f dataFile) sync(gently bool) error {
+	if _, ok := f.ordinary(); !ok {
+		return nil
+	}
+	if gently {
+		if err := f.writeOut(); err != nil {
+			return err
+		}
+	}
+	for {
+		if err := syscall.Fdatasync(int(f)); err != syscall.EINTR {
+			return err
 		}
 	}
 }

@@ -3,4 +3,7 @@
 package sqlite
 
 // writeOut does nothing: this system has no way to write a part of a file.
-func writeOut(int) {}
+func (dataFile) writeOut() error { return nil }
+
+// sync does nothing: the writer's checkpoint syncs the file.
+func (dataFile) sync(bool) error { return nil }
