@@ -33,15 +33,17 @@ const (
 	// rounds bounds how often pages are moved and synced before that, beside the
 	// commits that go on, and fewPages is what may be left to the writer then.
 	rounds, fewPages = 6, 500
+	// fewCommits is how many between two looks leave the disk time to sync the
+	// database now and then. With more, that waits until the log begins anew.
+	fewCommits = 3
 	// lookEvery bounds how often the log is looked at.
 	lookEvery = 10 * time.Millisecond
 )
 
 // checkpointer moves pages from the log into the database beside the commits.
 type checkpointer struct {
-	conn driver.Conn
-	// sync makes what was moved last, gently if need be.
-	sync   func(gently bool) error
+	conn   driver.Conn
+	file   *dataFile
 	logger *slog.Logger
 	signal chan struct{}
 	wanted atomic.Bool
@@ -58,7 +60,7 @@ func startCheckpoints(ctx context.Context, path string, logger *slog.Logger) (*c
 	if err != nil {
 		return nil, err
 	}
-	c := &checkpointer{conn: conn, sync: file.sync, logger: logger, signal: make(chan struct{}, 1), done: make(chan struct{})}
+	c := &checkpointer{conn: conn, file: file, logger: logger, signal: make(chan struct{}, 1), done: make(chan struct{})}
 	run, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	go c.run(run)
@@ -103,13 +105,15 @@ func (c *checkpointer) look() error {
 		return nil
 	}
 	worth := int64(calmPages)
-	if commits, rows := c.commits.Swap(0), c.rows.Swap(0); rows > commits*busyRows {
+	commits, rows := c.commits.Swap(0), c.rows.Swap(0)
+	if rows > commits*busyRows {
 		worth = busyPages
 	}
 	pages, moved, err := checkpoint(c.conn, "NOOP")
 	if err != nil || pages-moved < worth {
 		return err
 	}
+	c.file.postponed.Store(commits > fewCommits || pages >= restartPages)
 	if pages < restartPages {
 		_, _, err = checkpoint(c.conn, "PASSIVE")
 		return err
@@ -117,16 +121,15 @@ func (c *checkpointer) look() error {
 	return c.prepare()
 }
 
-// prepare leaves little for the writer to move and, what takes longer, to sync:
-// SQLite itself syncs the database only when a checkpoint has moved everything,
-// and commits go on meanwhile. Each round leaves what was committed during it,
-// so each is shorter than the one before.
+// prepare leaves little for the writer to move and, what takes longer, to sync.
+// Each round leaves what was committed during it, so each is shorter than the one
+// before.
 func (c *checkpointer) prepare() error {
 	for n := range rounds {
 		if _, _, err := checkpoint(c.conn, "PASSIVE"); err != nil {
 			return err
 		}
-		if err := c.sync(n == 0); err != nil {
+		if err := c.file.store(n == 0); err != nil {
 			return fmt.Errorf("%w: %w", errSync, err)
 		}
 		pages, moved, err := checkpoint(c.conn, "NOOP")
@@ -193,6 +196,7 @@ func (c *checkpointer) close() error {
 	if c.unsure.Load() {
 		return c.conn.Close()
 	}
+	c.file.postponed.Store(false)
 	_, _, err := checkpoint(c.conn, "TRUNCATE")
 	return errors.Join(err, c.conn.Close())
 }

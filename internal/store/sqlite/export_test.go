@@ -13,8 +13,8 @@ func LimitPages(s *Store, pages int) error {
 	return err
 }
 
-// FailSyncs has the syncs before a log begins anew fail with err. It must come
+// FailSyncs has the checkpointer's syncs of the database fail with err. It must come
 // before the first commit.
 func FailSyncs(s *Store, err error) {
-	s.checkpoints.sync = func(bool) error { return err }
+	s.checkpoints.file.store = func(bool) error { return err }
 }

@@ -251,7 +251,7 @@ func TestLogIsKeptAfterAFailedSync(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if n := strings.Count(log.String(), "the disk is dying"); n != 1 || !strings.Contains(log.String(), "level=ERROR") {
+	if n := strings.Count(log.String(), "the disk failed to keep pages"); n != 1 || !strings.Contains(log.String(), "level=ERROR") {
 		t.Errorf("it is said %d times: %s", n, log.String())
 	}
 	again := dir.Open(t)

@@ -20,9 +20,9 @@ const (
 )
 
 // ordinary returns the file's length, and whether it is a file at all.
-func (f dataFile) ordinary() (size int64, ok bool) {
+func (f *dataFile) ordinary() (size int64, ok bool) {
 	var file syscall.Stat_t
-	if syscall.Fstat(int(f), &file) != nil || file.Mode&syscall.S_IFMT != syscall.S_IFREG {
+	if syscall.Fstat(f.descriptor, &file) != nil || file.Mode&syscall.S_IFMT != syscall.S_IFREG {
 		return 0, false
 	}
 	return file.Size, true
@@ -30,7 +30,7 @@ func (f dataFile) ordinary() (size int64, ok bool) {
 
 // writeOut has the changed pages of a file written piece by piece. An error says
 // that a page could not be written, which no later sync says again.
-func (f dataFile) writeOut() error {
+func (f *dataFile) writeOut() error {
 	size, ok := f.ordinary()
 	if !ok {
 		return nil
@@ -41,7 +41,7 @@ func (f dataFile) writeOut() error {
 		if began.After(end) {
 			return nil
 		}
-		switch err := syscall.SyncFileRange(int(f), at, pieceBytes, waitWriteWait); err {
+		switch err := syscall.SyncFileRange(f.descriptor, at, pieceBytes, waitWriteWait); err {
 		case nil:
 		case syscall.EIO, syscall.ENOSPC, syscall.EDQUOT:
 			return err
@@ -56,7 +56,7 @@ func (f dataFile) writeOut() error {
 }
 
 // sync makes what was written to the file last.
-func (f dataFile) sync(gently bool) error {
+func (f *dataFile) sync(gently bool) error {
 	if _, ok := f.ordinary(); !ok {
 		return nil
 	}
@@ -66,7 +66,7 @@ func (f dataFile) sync(gently bool) error {
 		}
 	}
 	for {
-		if err := syscall.Fdatasync(int(f)); err != syscall.EINTR {
+		if err := syscall.Fdatasync(f.descriptor); err != syscall.EINTR {
 			return err
 		}
 	}
