@@ -27,12 +27,12 @@ const (
 	// busyRows is the mean number of rows in a commit above which the writer
 	// counts as busy: the more steps wait for it, the fuller its commits are.
 	busyRows = 150
-	// restartPages is the length of the log (128 MB) at which it begins anew. It
+	// restartPages is the length of the log (48 MB) at which it begins anew. It
 	// grows on while that is prepared.
-	restartPages = 32_000
+	restartPages = 12_000
 	// rounds bounds how often pages are moved and synced before that, beside the
 	// commits that go on, and fewPages is what may be left to the writer then.
-	rounds, fewPages = 6, 500
+	rounds, fewPages = 6, 300
 	// fewCommits is how many between two looks leave the disk time to sync the
 	// database now and then. With more, that waits until the log begins anew.
 	fewCommits = 3
