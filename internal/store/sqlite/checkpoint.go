@@ -31,7 +31,8 @@ const (
 	// grows on while that is prepared.
 	restartPages = 12_000
 	// rounds bounds how often pages are moved and synced before that, beside the
-	// commits that go on, and fewPages is what may be left to the writer then.
+	// commits that go on, and fewPages is how many may be left for the writer to
+	// sync then.
 	rounds, fewPages = 6, 300
 	// fewCommits is how many between two looks leave the disk time to sync the
 	// database now and then. With more, that waits until the log begins anew.
@@ -123,25 +124,33 @@ func (c *checkpointer) look() error {
 
 // prepare leaves little for the writer to move and, what takes longer, to sync.
 // Each round leaves what was committed during it, so each is shorter than the one
-// before.
+// before. The first takes its time, and what is committed meanwhile is moved in
+// small portions.
 func (c *checkpointer) prepare() error {
-	for n := range rounds {
-		if _, _, err := checkpoint(c.conn, "PASSIVE"); err != nil {
-			return err
-		}
-		if err := c.file.store(n == 0); err != nil {
-			return fmt.Errorf("%w: %w", errSync, err)
-		}
-		pages, moved, err := checkpoint(c.conn, "NOOP")
+	synced := int64(0)
+	meanwhile := c.move
+	for range rounds {
+		_, moved, err := checkpoint(c.conn, "PASSIVE")
 		if err != nil {
 			return err
 		}
-		if pages-moved < fewPages {
+		if synced > 0 && moved-synced < fewPages {
 			break
 		}
+		if err := c.file.store(meanwhile); err != nil {
+			return fmt.Errorf("%w: %w", errSync, err)
+		}
+		synced, meanwhile = moved, nil
 	}
 	c.wanted.Store(true)
 	return nil
+}
+
+// move moves what there is.
+func (c *checkpointer) move() {
+	if _, _, err := checkpoint(c.conn, "PASSIVE"); err != nil {
+		c.judge(err)
+	}
 }
 
 // finish ends a checkpoint between two transactions of the writer, on its

@@ -22,8 +22,9 @@ type dataFile struct {
 	// postponed says not to sync now: SQLite syncs when a checkpoint has moved
 	// everything, which under load it does by chance. It is told that it has not.
 	postponed atomic.Bool
-	// store makes what was written to the file last, gently if need be.
-	store func(gently bool) error
+	// store makes what was written to the file last. With meanwhile it does so
+	// gently and calls that now and then.
+	store func(meanwhile func()) error
 }
 
 // dataFiles are the open ones, by the address of SQLite's file object.
@@ -85,7 +86,7 @@ func syncData(tls *libc.TLS, file uintptr, flags int32) int32 {
 		if f.postponed.Load() {
 			return lib.SQLITE_BUSY
 		}
-		if f.store(true) != nil {
+		if f.store(func() {}) != nil {
 			return lib.SQLITE_IOERR_FSYNC
 		}
 	}

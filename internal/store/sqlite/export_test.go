@@ -16,5 +16,5 @@ func LimitPages(s *Store, pages int) error {
 // FailSyncs has the checkpointer's syncs of the database fail with err. It must come
 // before the first commit.
 func FailSyncs(s *Store, err error) {
-	s.checkpoints.file.store = func(bool) error { return err }
+	s.checkpoints.file.store = func(func()) error { return err }
 }

@@ -10,6 +10,8 @@ const (
 	// piece that had to be written.
 	pieceBytes = 256 << 10
 	piecePause = 2 * time.Millisecond
+	// somePieces take about 10 ms.
+	somePieces = 4
 	// gentleness bounds the time that is taken for it: a log that grows fast has
 	// to begin anew soon.
 	gentleness = 400 * time.Millisecond
@@ -28,14 +30,16 @@ func (f *dataFile) ordinary() (size int64, ok bool) {
 	return file.Size, true
 }
 
-// writeOut has the changed pages of a file written piece by piece. An error says
-// that a page could not be written, which no later sync says again.
-func (f *dataFile) writeOut() error {
+// writeOut has the changed pages of a file written piece by piece, and calls
+// meanwhile every few pieces that had to be. An error says that a page could not
+// be written, which no later sync says again.
+func (f *dataFile) writeOut(meanwhile func()) error {
 	size, ok := f.ordinary()
 	if !ok {
 		return nil
 	}
 	end := time.Now().Add(gentleness)
+	written := 0
 	for at := int64(0); at < size; at += pieceBytes {
 		began := time.Now()
 		if began.After(end) {
@@ -50,18 +54,21 @@ func (f *dataFile) writeOut() error {
 		}
 		if took := time.Since(began); took > quickly {
 			time.Sleep(piecePause)
+			if written++; written%somePieces == 0 {
+				meanwhile()
+			}
 		}
 	}
 	return nil
 }
 
 // sync makes what was written to the file last.
-func (f *dataFile) sync(gently bool) error {
+func (f *dataFile) sync(meanwhile func()) error {
 	if _, ok := f.ordinary(); !ok {
 		return nil
 	}
-	if gently {
-		if err := f.writeOut(); err != nil {
+	if meanwhile != nil {
+		if err := f.writeOut(meanwhile); err != nil {
 			return err
 		}
 	}

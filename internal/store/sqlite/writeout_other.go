@@ -2,8 +2,5 @@
 
 package sqlite
 
-// writeOut does nothing: this system has no way to write a part of a file.
-func (*dataFile) writeOut() error { return nil }
-
 // sync does nothing: the writer's checkpoint syncs the file.
-func (*dataFile) sync(bool) error { return nil }
+func (*dataFile) sync(func()) error { return nil }
