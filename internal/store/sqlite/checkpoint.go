@@ -19,17 +19,18 @@ import (
 // seldom: only that needs the writer, which then moves the rest and syncs the
 // database, while everybody waits.
 const (
-	// calmPages is how many pages of the log (1 MB) are worth moving while the
-	// writer has time between its commits: short work disturbs those least.
-	// busyPages (40 MB) is for a writer at its limit: a page that is changed
-	// again and again is then moved less often.
-	calmPages, busyPages = 300, 10_000
 	// busyRows is the mean number of rows in a commit above which the writer
-	// counts as busy: the more steps wait for it, the fuller its commits are.
+	// counts as busy: the more steps wait for it, the fuller its commits are. What
+	// it waits for then is a processor, and all is done less often, for a page that
+	// is changed again and again is moved again each time. Otherwise short work
+	// and a short log disturb commits least.
 	busyRows = 150
-	// restartPages is the length of the log (48 MB) at which it begins anew. It
-	// grows on while that is prepared.
-	restartPages = 12_000
+	// calmPages (1 MB) and busyPages (40 MB) are how many pages of the log are
+	// worth moving.
+	calmPages, busyPages = 300, 10_000
+	// calmRestart (48 MB) and busyRestart (128 MB) are the lengths of the log at
+	// which it begins anew. It grows on while that is prepared.
+	calmRestart, busyRestart = 12_000, 32_000
 	// rounds bounds how often pages are moved and synced before that, beside the
 	// commits that go on, and fewPages is how many may be left for the writer to
 	// sync then.
@@ -105,30 +106,33 @@ func (c *checkpointer) look() error {
 	if c.unsure.Load() {
 		return nil
 	}
-	worth := int64(calmPages)
 	commits, rows := c.commits.Swap(0), c.rows.Swap(0)
-	if rows > commits*busyRows {
-		worth = busyPages
+	busy, worth, restart := rows > commits*busyRows, int64(calmPages), int64(calmRestart)
+	if busy {
+		worth, restart = busyPages, busyRestart
 	}
 	pages, moved, err := checkpoint(c.conn, "NOOP")
 	if err != nil || pages-moved < worth {
 		return err
 	}
-	c.file.postponed.Store(commits > fewCommits || pages >= restartPages)
-	if pages < restartPages {
+	c.file.postponed.Store(busy || commits > fewCommits || pages >= restart)
+	if pages < restart {
 		_, _, err = checkpoint(c.conn, "PASSIVE")
 		return err
 	}
-	return c.prepare()
+	return c.prepare(busy)
 }
 
 // prepare leaves little for the writer to move and, what takes longer, to sync.
 // Each round leaves what was committed during it, so each is shorter than the one
 // before. The first takes its time, and what is committed meanwhile is moved in
-// small portions.
-func (c *checkpointer) prepare() error {
+// small portions unless the writer is busy.
+func (c *checkpointer) prepare(busy bool) error {
 	synced := int64(0)
 	meanwhile := c.move
+	if busy {
+		meanwhile = func() {}
+	}
 	for range rounds {
 		_, moved, err := checkpoint(c.conn, "PASSIVE")
 		if err != nil {
