@@ -39,7 +39,7 @@ func TestFirstStart(t *testing.T) {
 
 	s, granted := login(t, ctx, c.client("ann"))
 	welcome := expect(t)(s.ExpectType(ctx, "bot_response"))
-	if err := s.Say(ctx, 1, "my card is 4111 1111"); err != nil {
+	if err := s.Say(ctx, 1, "my card is 4111 1111 1111"); err != nil {
 		t.Fatal(err)
 	}
 	expect(t)(s.ExpectAck(ctx, "1"))
@@ -61,7 +61,7 @@ func TestFirstStart(t *testing.T) {
 	if err := a.Stop(); err != nil {
 		t.Error(err)
 	}
-	for what, private := range map[string]string{"the app's secret": c.ClientSecret, "an access token": granted.Authorization.AccessToken, "a message": "4111"} {
+	for what, private := range map[string]string{"the app's secret": c.ClientSecret, "an access token": granted.Authorization.AccessToken, "a message": "my card"} {
 		if strings.Contains(book.String(), private) {
 			t.Errorf("the log holds %s", what)
 		}

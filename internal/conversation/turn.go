@@ -79,7 +79,10 @@ func (s *Service) start(turn chat.Turn, owner store.Owner) {
 	switch {
 	case !ok:
 		s.giveBack(turn, owner, 0, "the node stopped", false)
-	case !runs:
+	case runs:
+		// It may have been given back a moment ago, and be about to be left.
+		s.work.doubt(turn.Conversation)
+	default:
 		go s.runAll(turn, owner)
 	}
 }

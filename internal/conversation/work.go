@@ -147,6 +147,7 @@ func (s *Service) recheckOne(ctx context.Context, key chat.ConversationKey) erro
 	owner := s.Owner()
 	for _, turn := range claimed {
 		if s.work.runs(turn.Key, owner) {
+			s.work.doubt(key) // until it does not any more
 			continue
 		}
 		// Of a turn that another node or boot has claimed this changes nothing.
