@@ -158,9 +158,9 @@ func (c *checkpointer) move() {
 }
 
 // finish ends a checkpoint between two transactions of the writer, on its
-// connection, if that is wanted.
+// connection, if that is wanted and no sync has failed since it was.
 func (c *checkpointer) finish(conn driver.Conn) {
-	if !c.wanted.Swap(false) {
+	if !c.wanted.Swap(false) || c.unsure.Load() {
 		return
 	}
 	_, _, err := checkpoint(conn, "PASSIVE")

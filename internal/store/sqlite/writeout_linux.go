@@ -30,14 +30,10 @@ func (f *dataFile) ordinary() (size int64, ok bool) {
 	return file.Size, true
 }
 
-// writeOut has the changed pages of a file written piece by piece, and calls
-// meanwhile every few pieces that had to be. An error says that a page could not
+// writeOut has the changed pages of a file of that size written piece by piece,
+// and calls meanwhile every few pieces that had to be. An error says that a page could not
 // be written, which no later sync says again.
-func (f *dataFile) writeOut(meanwhile func()) error {
-	size, ok := f.ordinary()
-	if !ok {
-		return nil
-	}
+func (f *dataFile) writeOut(size int64, meanwhile func()) error {
 	end := time.Now().Add(gentleness)
 	written := 0
 	for at := int64(0); at < size; at += pieceBytes {
@@ -64,11 +60,12 @@ func (f *dataFile) writeOut(meanwhile func()) error {
 
 // sync makes what was written to the file last.
 func (f *dataFile) sync(meanwhile func()) error {
-	if _, ok := f.ordinary(); !ok {
+	size, ok := f.ordinary()
+	if !ok {
 		return nil
 	}
 	if meanwhile != nil {
-		if err := f.writeOut(meanwhile); err != nil {
+		if err := f.writeOut(size, meanwhile); err != nil {
 			return err
 		}
 	}
