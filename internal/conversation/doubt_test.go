@@ -16,6 +16,7 @@ import (
 	"parley/internal/conversation"
 	"parley/internal/fault"
 	"parley/internal/store"
+	"parley/internal/testkit/wait"
 )
 
 // unsure commits steps and then says, for those that doubtful picks, that the
@@ -149,6 +150,44 @@ func TestAnswerThatTheStoreRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// claimedAtOnce lets a turn that was given back be claimed before the goroutine
+// that gave it back goes on.
+type claimedAtOnce struct {
+	conversation.Store
+	claimed, postponed atomic.Int64
+}
+
+func (c *claimedAtOnce) Commit(ctx context.Context, step store.Step) (any, error) {
+	out, err := c.Store.Commit(ctx, step)
+	switch step.(type) {
+	case store.ClaimTurns:
+		if err == nil && len(out.(store.ClaimedTurns).Turns) > 0 {
+			c.claimed.Add(1)
+		}
+	case store.PostponeTurn:
+		if from := c.claimed.Load(); err == nil && c.postponed.Add(1) == 1 {
+			err = wait.Poll(ctx, func() error {
+				if c.claimed.Load() == from {
+					return errors.New("the turn was not claimed")
+				}
+				return nil
+			})
+		}
+	}
+	return out, err
+}
+
+func TestClaimedWhileItIsLeft(t *testing.T) {
+	b := begin(t, &scripted{answer: func(_ context.Context, turn assistant.Turn) (assistant.Reply, error) {
+		if turn.Attempt == 1 {
+			return assistant.Reply{}, errors.New("not now")
+		}
+		return says("there"), nil
+	}}, realClock, func(o *conversation.Options) { o.Store = &claimedAtOnce{Store: o.Store} })
+	b.say("hello")
+	b.until("the answer", func() bool { return len(b.visible()) == 2 })
 }
 
 func realClock(o *conversation.Options) { o.Now = time.Now }
