@@ -148,11 +148,13 @@ func inPlace(t *testing.T, env []string, server *program.Server, channels int) i
 }
 
 // TestPausedAlone stops the only node for a moment under load, in the long form
-// for longer than its lease.
+// for longer than its lease and than a message waits for its commit: what waited
+// may be refused then, and is said again behind what was said after it, unless
+// people wait for each ack.
 func TestPausedAlone(t *testing.T) {
 	onEngines(t, func(t *testing.T, env []string) {
 		server, app := serveSlowly(t, 20*time.Millisecond, program.Options{Env: env})
-		people := crowd.Gather(t, crowd.Options{App: app, People: 8, Pause: 30 * time.Millisecond})
+		people := crowd.Gather(t, crowd.Options{App: app, People: 8, Pause: 30 * time.Millisecond, Window: either(3, 1)})
 		people.Talk()
 		for range either(2, 5) {
 			people.WaitAcked(50, patience)
