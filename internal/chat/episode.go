@@ -39,7 +39,8 @@ type Episode struct {
 	Agent    string
 	Outcome  string
 	OpenedAt time.Time
-	// LastAt is the time of the episode's newest entry.
+	// LastAt is the time of the conversation's newest entry so far; in a closed
+	// episode, of the newest one before its end.
 	LastAt time.Time
 	// ClosedAt is zero while the episode is open.
 	ClosedAt time.Time

@@ -77,9 +77,8 @@ func (b *batch) appendLine(v *conversation, l line, at int64) *entry {
 	e.visibleSoFar = v.visible
 	v.lastAt = at
 	v.dirty = true
-	if ep := v.openEpisode(); ep != nil && ep.Key == e.Episode {
-		ep.LastAt = e.CreatedAt
-		ep.dirty = true
+	if ep := v.openEpisode(); ep != nil {
+		ep.LastAt = e.CreatedAt // stored when the episode is closed; see episodeColumns
 	}
 	v.keep(e)
 	b.deliver(v, e, l, at)

@@ -171,8 +171,10 @@ func Lookups() []*Lookup {
 // follow their order.
 const (
 	conversationColumns = "v.key, v.id, h.id, v.place, v.contact, c.id, v.leg, v.seq, v.visible_seq, v.created_at, v.last_at"
-	episodeColumns      = `e.key, e.id, e.conversation, e.control, e.epoch, e.assistant, e.version, e.state, e.revision,
-		e.queue, e.agent, e.outcome, e.opened_at, e.last_at, e.closed_at`
+	// episodeColumns read an open episode's last_at from its conversation: written
+	// with every message, it would be one more page of the database each time.
+	episodeColumns = `e.key, e.id, e.conversation, e.control, e.epoch, e.assistant, e.version, e.state, e.revision,
+		e.queue, e.agent, e.outcome, e.opened_at, CASE WHEN e.closed_at = 0 THEN v.last_at ELSE e.last_at END, e.closed_at`
 	entryColumns = `e.conversation, e.seq, e.visible_seq, e.episode, e.origin, e.author_kind, e.author_id,
 		e.visibility, e.purpose, e.target, e.content, e.created_at, e.edited_at, e.deleted`
 	turnColumns     = `t.key, t.conversation, t.episode, t.status, t.first_seq, t.last_seq, t.epoch, t.attempts, t.due_at, t.last_error, t.created_at`

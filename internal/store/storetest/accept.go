@@ -249,6 +249,7 @@ func testIdle(t *testing.T, db DB) {
 	if out := do(k, step); out.Episode.Key != first.Episode.Key {
 		t.Errorf("closed an episode whose newest entry is not older")
 	}
+	equal(k, "last entry of the open episode", k.handling(c).Episode.LastAt, k.now)
 	step = k.tick(24*time.Hour).instant(c, "back again", chat.Episode{}, says("welcome back"))
 	step.IdleBefore = k.now.Add(-time.Hour)
 	out := do(k, step)
@@ -258,4 +259,13 @@ func testIdle(t *testing.T, db DB) {
 	k.statuses(c, chat.TurnDropped, chat.TurnDropped, chat.TurnDone)
 	equal(k, "answer of the dropped turn is lost", do(k, k.finish(first.Turn, says("late"))).Lost, true)
 	equal(k, "open turns", k.handling(c).OpenTurns, 0)
+
+	ended := k.now
+	do(k, k.move(out.Episode, chat.Change{Move: chat.Finish, Outcome: "finished"}))
+	k.tick(time.Minute)
+	do(k, store.Append{Conversation: c.Key, Entries: []chat.Draft{answer("by the way")}, Now: k.now})
+	h := k.handling(c)
+	if h.Episode.Open() || !h.Episode.LastAt.Equal(ended) {
+		t.Errorf("episode %+v, want it closed, with the newest entry at %v", h.Episode, ended)
+	}
 }
