@@ -14,6 +14,7 @@ import (
 
 // Codes of PostgreSQL (appendix "PostgreSQL Error Codes").
 const (
+	divisionByZero       = "22012"
 	uniqueViolation      = "23505"
 	readOnlyTransaction  = "25006"
 	serializationFailure = "40001"
@@ -45,6 +46,8 @@ func diagnoseCode(code string) sqlstore.Diagnosis {
 		// Another node has made the row that this batch did not find; the
 		// next load finds it.
 		return sqlstore.Diagnosis{Again: true}
+	case code == divisionByZero: // see changeText
+		return sqlstore.Diagnosis{Stale: true}
 	case code == diskFull:
 		return sqlstore.Diagnosis{Unavailable: "the disk of the PostgreSQL database is full"}
 	case code == readOnlyTransaction:

@@ -51,6 +51,9 @@ func openEngine(ctx context.Context, path string, checkpoints *checkpointer) (_ 
 		}
 	}
 	for _, c := range sqlstore.Changes() {
+		if c.Verb == sqlstore.UpdateSame {
+			continue // nobody else writes
+		}
 		var s changeStatements
 		if s.one, err = e.prepare(changeText(c, 1)); err != nil {
 			return nil, err
@@ -132,16 +135,16 @@ func (e *engine) Begin(_ context.Context, loads []sqlstore.Load) error {
 }
 
 // Commit implements [sqlstore.Engine].
-func (e *engine) Commit(_ context.Context, writes []sqlstore.Write) error {
+func (e *engine) Commit(_ context.Context, writes []sqlstore.Write) (stamp int64, err error) {
 	rows := 0
 	for _, write := range writes {
 		rows += len(write.Rows)
 		if err := e.changes[write.Change].write(write.Rows); err != nil {
 			e.Rollback()
-			return fmt.Errorf("%s: %w", write.Table, err)
+			return 0, fmt.Errorf("%s: %w", write.Table, err)
 		}
 	}
-	return e.end(rows)
+	return 0, e.end(rows)
 }
 
 func (e *engine) end(rows int) error {

@@ -33,18 +33,23 @@ func (b *batch) changes() []Write {
 }
 
 var writeOrder = []*Change{
-	updateConversation, updateEpisode, updateTurn, updateEntry, updateDedupe, updateIdentity, updateReader, deleteRaw,
+	updateConversation, updateRecalled, updateEpisode, updateTurn, updateEntry, updateDedupe, updateIdentity, updateReader, deleteRaw,
 	updateDelivery, promoteDelivery, updatePart,
 	insertChannel, insertContact, insertIdentity, insertConversation, insertLeg, insertEpisode, insertEntry, insertRaw,
 	insertTurn, insertDedupe, insertDelivery, insertPart, keepReference, putRoom, insertOnce, insertReader,
 }
 
 func (b *batch) changed(v *conversation) {
-	if v.dirty {
-		b.add(updateConversation, v.row())
-	}
 	if e := v.episode; e != nil {
+		// Who remembers the conversation finds out by its row.
+		v.dirty = v.dirty || e.made || e.dirty
 		b.episode(e)
+	}
+	switch {
+	case v.dirty && v.recalled && v.stamp != 0:
+		b.add(updateRecalled, v.recalledRow())
+	case v.dirty:
+		b.add(updateConversation, v.row())
 	}
 	for _, t := range v.turns {
 		switch {

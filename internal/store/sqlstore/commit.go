@@ -196,48 +196,58 @@ func (w *Writer) committed(steps int, took time.Duration) {
 // no new one.
 const waryBatches = 64
 
-// try carries out one batch. The keys by which repeats are known are not looked
-// up at first: hardly any is there already, and inserting one that is fails,
-// whoever has inserted it. Then the batch is carried out once more.
+// guess is what a batch takes for granted to spare reading it. Writing fails
+// where it is wrong, whoever has made it so; then the batch is carried out once
+// more, without.
+type guess struct {
+	// newKeys takes the keys by which repeats are known for new ones: hardly any
+	// is there already, and inserting one that is fails.
+	newKeys bool
+	// sameRows takes remembered conversations for what they were, where others
+	// write too.
+	sameRows bool
+}
+
+// try carries out one batch.
 func (w *Writer) try(batch []*request) error {
-	if w.wary > 0 {
-		w.wary = max(w.wary-1, 0)
-		_, err := w.attempt(batch, false)
-		return err
-	}
-	repeats, err := w.attempt(batch, true)
-	if repeats {
+	wrong, err := w.attempt(batch, guess{newKeys: w.wary == 0, sameRows: true})
+	w.wary = max(w.wary-1, 0)
+	if wrong.newKeys {
 		w.wary = waryBatches
-		_, err = w.attempt(batch, false)
+	}
+	if wrong != (guess{}) {
+		_, err = w.attempt(batch, guess{})
 	}
 	return err
 }
 
 // attempt loads, decides and writes one batch. Steps that are refused keep their
-// error and do not disturb the others. With allNew, keys count as new without a
-// look; repeats then reports that this may be why it has failed.
-func (w *Writer) attempt(batch []*request, allNew bool) (repeats bool, err error) {
+// error and do not disturb the others. An error comes with what may have been
+// guessed wrong.
+func (w *Writer) attempt(batch []*request, g guess) (wrong guess, err error) {
 	b := newBatch(w.Now(), &w.keys)
 	var p pending
 	for _, r := range batch {
 		p.step(r.step)
 	}
-	if allNew {
+	if g.newKeys {
 		p.dedupes = nil
 	}
-	load := p.conversations
-	if w.engine.Exclusive() {
-		load = w.known.recall(b, load)
+	load, exclusive := p.conversations, w.engine.Exclusive()
+	switch {
+	case exclusive:
+		load = w.known.recall(b, load, nil)
+	case g.sameRows && len(p.accepting) > 0:
+		load = w.known.recall(b, load, p.accepting)
 	}
 	committed := false
 	defer func() {
-		// What was recalled has been changed in place.
 		if !committed {
-			w.known.forget()
+			w.known.lose(b)
 		}
 	}()
 	if err := w.engine.Begin(w.ctx, b.loads(&p, load)); err != nil {
-		return false, fmt.Errorf("load: %w", err)
+		return guess{}, fmt.Errorf("load: %w", err)
 	}
 	var writes []Write
 	err = w.guarded(func() error {
@@ -247,22 +257,40 @@ func (w *Writer) attempt(batch []*request, allNew bool) (repeats bool, err error
 		writes = b.changes()
 		return nil
 	})
+	if err == nil && !exclusive && b.unproven() {
+		wrong.sameRows, err = true, errUnproven
+	}
 	if err != nil {
 		w.engine.Rollback()
-		return false, err
+		return wrong, err
 	}
-	if err := w.engine.Commit(w.ctx, writes); err != nil {
-		repeats = allNew && len(b.rows[insertDedupe]) > 0 && w.engine.Diagnose(err).Unavailable == ""
-		return repeats, fmt.Errorf("commit: %w", err)
+	stamp, err := w.engine.Commit(w.ctx, writes)
+	if err != nil {
+		d := w.engine.Diagnose(err)
+		wrong.newKeys = g.newKeys && len(b.rows[insertDedupe]) > 0 && d.Unavailable == "" && !d.Stale
+		wrong.sameRows = d.Stale
+		return wrong, fmt.Errorf("commit: %w", err)
 	}
 	committed = true
 	if b.due || len(b.rows[promoteDelivery]) > 0 {
 		w.deliver()
 	}
-	if w.engine.Exclusive() {
-		w.known.keep(b)
+	w.known.keep(b, exclusive, stamp)
+	return guess{}, nil
+}
+
+// errUnproven means that steps were decided by remembered rows and write
+// nothing, so that nothing would tell if the rows were old.
+var errUnproven = errors.New("decided by what may be old")
+
+// unproven reports whether that is so.
+func (b *batch) unproven() bool {
+	for _, v := range b.conversations {
+		if v.recalled && !v.dirty {
+			return true
+		}
 	}
-	return false, nil
+	return false
 }
 
 func (w *Writer) decideAll(b *batch, batch []*request) error {

@@ -67,6 +67,11 @@ const (
 	// Put inserts rows or replaces those with the same key. No two rows of a
 	// write have one key.
 	Put
+	// UpdateSame updates rows that nobody has written since: the second of their
+	// two keys is the stamp of the commit that wrote them last, see
+	// [Engine.Commit]. If one is another by now, the write fails and its
+	// Diagnosis is Stale. Exclusive engines have none.
+	UpdateSame
 )
 
 // Change is one way to write rows of a table.
@@ -120,8 +125,9 @@ type Engine interface {
 	Ready(ctx context.Context) error
 	// Begin opens a transaction and loads rows, in order.
 	Begin(ctx context.Context, loads []Load) error
-	// Commit writes rows, in order, and commits.
-	Commit(ctx context.Context, writes []Write) error
+	// Commit writes rows, in order, and commits. The rows written carry the stamp
+	// until they are written again; exclusive engines need none and return 0.
+	Commit(ctx context.Context, writes []Write) (stamp int64, err error)
 	// Rollback abandons the transaction after a successful Begin.
 	Rollback()
 	// Alone runs work in a transaction of its own and commits.
@@ -148,6 +154,8 @@ type Diagnosis struct {
 	// Again is set when the same batch may succeed at once: another node was
 	// in the way.
 	Again bool
+	// Stale is set when rows of an [UpdateSame] have been written meanwhile.
+	Stale bool
 	// Unavailable, if not empty, says to the outside why no step can be
 	// committed now.
 	Unavailable string

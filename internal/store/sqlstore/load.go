@@ -15,19 +15,21 @@ import (
 // pending collects the distinct keys that a batch has to load.
 type pending struct {
 	conversations map[chat.ConversationKey]bool
-	dedupes       map[readerKey]bool
-	targets       map[targetKey]bool
-	deletions     map[targetKey]bool
-	channels      map[chat.ChannelID]bool
-	identities    map[identityKey]bool
-	places        map[placeKey]bool
-	once          map[onceKey]bool
-	readers       map[readerKey]bool
-	deliveries    map[chat.DeliveryKey]bool
-	ending        map[chat.DeliveryKey]bool
-	rendered      map[chat.DeliveryKey]bool
-	parts         map[partKey]bool
-	busy          map[chat.LegKey]bool
+	// accepting are those of the conversations that get an entry.
+	accepting  map[chat.ConversationKey]bool
+	dedupes    map[readerKey]bool
+	targets    map[targetKey]bool
+	deletions  map[targetKey]bool
+	channels   map[chat.ChannelID]bool
+	identities map[identityKey]bool
+	places     map[placeKey]bool
+	once       map[onceKey]bool
+	readers    map[readerKey]bool
+	deliveries map[chat.DeliveryKey]bool
+	ending     map[chat.DeliveryKey]bool
+	rendered   map[chat.DeliveryKey]bool
+	parts      map[partKey]bool
+	busy       map[chat.LegKey]bool
 }
 
 type targetKey struct {
@@ -66,6 +68,7 @@ func (p *pending) step(step any) {
 		mark(&p.places, placeKey{s.Channel, s.Place})
 	case store.Accept:
 		mark(&p.conversations, s.Conversation)
+		mark(&p.accepting, s.Conversation)
 		p.draft(s.Conversation, s.Draft)
 		if s.Dedupe != nil {
 			mark(&p.dedupes, readerKey{s.Conversation, s.Dedupe.Key})

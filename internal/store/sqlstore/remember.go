@@ -7,8 +7,11 @@ import (
 )
 
 // memory keeps the rows of recently changed conversations from one batch to the
-// next, for engines whose only writer this is. Whatever writes conversations,
-// episodes, open turns or push legs by another way has to forget it.
+// next. Where the writer is the only one, they are right; whatever writes
+// conversations, episodes, open turns or push legs by another way has to forget
+// them. Where there are others, only those are kept that have neither open turns
+// nor push legs, and that they are right is found out when they are written; see
+// [UpdateSame].
 //
 // It keeps two generations: when the young one is full it becomes the old one,
 // and what nobody asks for again is forgotten with that.
@@ -22,8 +25,8 @@ const generation = 2048
 func (m *memory) forget() { m.young, m.old = nil, nil }
 
 // recall moves what is known of the conversations into the batch and returns
-// those that have to be loaded.
-func (m *memory) recall(b *batch, wanted map[chat.ConversationKey]bool) map[chat.ConversationKey]bool {
+// those that have to be loaded. With only, others than those are loaded.
+func (m *memory) recall(b *batch, wanted map[chat.ConversationKey]bool, only map[chat.ConversationKey]bool) map[chat.ConversationKey]bool {
 	if m.young == nil {
 		return wanted
 	}
@@ -33,18 +36,24 @@ func (m *memory) recall(b *batch, wanted map[chat.ConversationKey]bool) map[chat
 		if v == nil {
 			v = m.old[key]
 		}
-		if v == nil {
+		if v == nil || only != nil && !only[key] {
 			mark(&unknown, key)
 			continue
 		}
+		v.recalled = true
 		b.conversations[key] = v
 	}
 	return unknown
 }
 
-// keep takes over the conversations of a batch that was committed.
-func (m *memory) keep(b *batch) {
+// keep takes over the conversations of a batch that was committed under a stamp.
+func (m *memory) keep(b *batch, exclusive bool, stamp int64) {
 	for key, v := range b.conversations {
+		if !exclusive && (!v.dirty || v.openTurns > 0 || v.pushLegs > 0 || stamp == 0) {
+			m.drop(key)
+			continue
+		}
+		v.stamp = stamp
 		v.settle()
 		if m.young == nil {
 			m.young = make(map[chat.ConversationKey]*conversation, generation)
@@ -56,9 +65,22 @@ func (m *memory) keep(b *batch) {
 	}
 }
 
+// lose forgets the conversations of a batch that was not committed: they have
+// been changed in place.
+func (m *memory) lose(b *batch) {
+	for key := range b.conversations {
+		m.drop(key)
+	}
+}
+
+func (m *memory) drop(key chat.ConversationKey) {
+	delete(m.young, key)
+	delete(m.old, key)
+}
+
 // settle makes a conversation look as if it had just been loaded.
 func (v *conversation) settle() {
-	v.dirty = false
+	v.dirty, v.recalled = false, false
 	v.entries, v.edits = nil, nil
 	v.turns = slices.DeleteFunc(v.turns, func(t *turn) bool { return !t.open() })
 	for _, t := range v.turns {

@@ -21,6 +21,10 @@ type conversation struct {
 	lastMark  chat.Mark
 	lastAt    int64
 	dirty     bool
+	// stamp is that of the commit that wrote it last, see [Engine.Commit], and
+	// recalled tells that it is remembered from there.
+	stamp    int64
+	recalled bool
 
 	// episode is the newest one, or nil.
 	episode *episode
@@ -48,6 +52,11 @@ func scanConversation(r Row, v *conversation) error {
 
 func (v *conversation) row() []any {
 	return []any{int64(v.key), v.seq, v.visible, int64(v.episodeID), v.openTurns, string(v.lastMark), v.lastAt}
+}
+
+func (v *conversation) recalledRow() []any {
+	row := v.row()
+	return append([]any{row[0], v.stamp}, row[1:]...)
 }
 
 func scanPlace(r Row, c *chat.Conversation) error {

@@ -30,6 +30,9 @@ var (
 		"key id:text channel place:text contact leg seq visible_seq episode open_turns push_legs last_mark:text created_at last_at")}
 	updateConversation = &Change{Verb: Update, Table: "conversation", Keys: 1, Columns: columns(
 		"key seq visible_seq episode open_turns last_mark:text last_at")}
+	// updateRecalled writes a conversation that was not loaded in its transaction.
+	updateRecalled = &Change{Verb: UpdateSame, Table: "conversation", Keys: 2, Columns: columns(
+		"key stamp seq visible_seq episode open_turns last_mark:text last_at")}
 	insertLeg     = &Change{Verb: Insert, Table: "leg", Columns: columns("key conversation episode kind mode channel place:text thread:text created_at")}
 	insertEpisode = &Change{Verb: Insert, Table: "episode", Columns: columns(
 		"key id:text conversation control epoch assistant:text version collect state:bytes revision queue:text queued_at skills:text tags:text agent:text outcome:text opened_at last_at closed_at")}
@@ -60,7 +63,7 @@ var (
 // Changes lists every change, for engines that prepare them.
 func Changes() []*Change {
 	return []*Change{
-		insertChannel, insertContact, insertIdentity, updateIdentity, insertConversation, updateConversation, insertLeg,
+		insertChannel, insertContact, insertIdentity, updateIdentity, insertConversation, updateConversation, updateRecalled, insertLeg,
 		insertEpisode, updateEpisode, insertEntry, updateEntry, insertRaw, deleteRaw, insertDedupe, updateDedupe,
 		insertTurn, updateTurn, insertDelivery, updateDelivery, promoteDelivery, insertPart, updatePart, keepReference, putRoom,
 		insertOnce, insertReader, updateReader,

@@ -44,16 +44,16 @@ func (e *fakeEngine) Clock() string                       { return "0" }
 func (e *fakeEngine) SkipLocked(string) string            { return "" }
 func (e *fakeEngine) Ordered() string                     { return "" }
 
-func (e *fakeEngine) Commit(_ context.Context, writes []Write) error {
+func (e *fakeEngine) Commit(_ context.Context, writes []Write) (int64, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.commit != nil {
 		if err := e.commit(writes); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	e.batches = append(e.batches, writes)
-	return nil
+	return 0, nil
 }
 
 // Alone serves the reservation of keys.

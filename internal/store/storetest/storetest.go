@@ -109,6 +109,8 @@ func Run(t *testing.T, fresh func(testing.TB) DB) {
 		{"backup while committing", testBackup},
 		{"random steps against a model", testModel},
 		{"two writers", testTwoWriters},
+		{"two writers remember", testTwoRemember},
+		{"two writers fold", testTwoFold},
 		{"two writers claim", testTwoClaim},
 		{"two writers and single use", testTwoOnce},
 		{"two writers deliver", testTwoDeliver},
