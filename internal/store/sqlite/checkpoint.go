@@ -177,6 +177,7 @@ func (c *checkpointer) judge(err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, errSync), errors.As(err, &failed) && failed.Code() == lib.SQLITE_IOERR_FSYNC:
+		c.file.refused.Store(true)
 		if !c.unsure.Swap(true) {
 			c.logger.Error("the disk failed to keep pages of the database; the log is kept whole and grows until Parley is started again", "error", err)
 		}

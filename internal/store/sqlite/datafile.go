@@ -22,6 +22,10 @@ type dataFile struct {
 	// postponed says not to sync now: SQLite syncs when a checkpoint has moved
 	// everything, which under load it does by chance. It is told that it has not.
 	postponed atomic.Bool
+	// refused ends all syncs with an error, so that SQLite never takes the log for
+	// moved: not even when the last connection is closed, which it does with a
+	// checkpoint, and then it deletes the log.
+	refused atomic.Bool
 	// store makes what was written to the file last. With meanwhile it does so
 	// gently and calls that now and then.
 	store func(meanwhile func()) error
@@ -83,6 +87,9 @@ func descriptorOf(file uintptr) int {
 func syncData(tls *libc.TLS, file uintptr, flags int32) int32 {
 	if f, ok := dataFiles.Load(file); ok {
 		f := f.(*dataFile)
+		if f.refused.Load() {
+			return lib.SQLITE_IOERR_FSYNC
+		}
 		if f.postponed.Load() {
 			return lib.SQLITE_BUSY
 		}

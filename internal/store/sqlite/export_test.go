@@ -13,8 +13,13 @@ func LimitPages(s *Store, pages int) error {
 	return err
 }
 
-// FailSyncs has the checkpointer's syncs of the database fail with err. It must come
-// before the first commit.
-func FailSyncs(s *Store, err error) {
-	s.checkpoints.file.store = func(func()) error { return err }
+// FailSync has the checkpointer's first sync of the database fail with err, and
+// later ones end well, as Linux does. It must come before the first commit.
+func FailSync(s *Store, err error) {
+	f := s.checkpoints.file
+	whole := f.store
+	f.store = func(meanwhile func()) error {
+		f.store = whole
+		return err
+	}
 }

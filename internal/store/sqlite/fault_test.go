@@ -233,7 +233,7 @@ func TestLogIsKeptAfterAFailedSync(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sqlite.FailSyncs(s, errors.New("the disk is dying"))
+	sqlite.FailSync(s, errors.New("the disk is dying"))
 	opened, err := store.Do(t.Context(), s, place("p"))
 	if err != nil {
 		t.Fatal(err)
@@ -250,6 +250,9 @@ func TestLogIsKeptAfterAFailedSync(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+	if after, err := os.Stat(filepath.Join(string(dir), "parley.db-wal")); err != nil || after.Size() != info.Size() {
+		t.Errorf("an orderly end leaves %v, %v, want the log as it was", after, err)
 	}
 	if n := strings.Count(log.String(), "the disk failed to keep pages"); n != 1 || !strings.Contains(log.String(), "level=ERROR") {
 		t.Errorf("it is said %d times: %s", n, log.String())
