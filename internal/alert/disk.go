@@ -59,3 +59,20 @@ func (s *Service) watchDisk(ctx context.Context, node, folder string, look func(
 		}
 	}
 }
+
+// WatchSyncs raises an alert when it hears, until ctx ends, that the disk of a
+// folder failed to keep what was written. A start is the all-clear: it writes
+// everything again.
+func (s *Service) WatchSyncs(ctx context.Context, node, folder string, failed <-chan struct{}) {
+	c := Condition{
+		Name: "sync:" + node,
+		Text: fmt.Sprintf("The disk of the data folder %s failed to keep what was written. Nothing is lost yet: it is in the log parley.db-wal, which grows from now on. "+
+			"Make a backup to another disk (parley backup), look at the disk, and start Parley again.", folder),
+	}
+	s.Watch(c, false)
+	select {
+	case <-ctx.Done():
+	case <-failed:
+		s.Watch(c, true)
+	}
+}

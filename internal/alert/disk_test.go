@@ -102,3 +102,24 @@ func TestWatchDisk(t *testing.T) {
 		}
 	})
 }
+
+func TestWatchSyncs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept, failed := &steps{}, make(chan struct{}, 1)
+		s := New(Options{Store: kept, Sinks: func() []Sink { return nil }, Logger: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		all.Go(func() { s.Run(ctx) })
+		start := func() { all.Go(func() { s.WatchSyncs(ctx, "node-1", "/data", failed) }) }
+		for _, step := range []func(){start, func() { failed <- struct{}{} }, start} {
+			step()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+		}
+		cancel()
+		all.Wait()
+		if len(kept.raised) != 3 || kept.raised[0] || !kept.raised[1] || kept.raised[2] {
+			t.Errorf("stored %v, want an all-clear, the alert and the all-clear of the next start", kept.raised)
+		}
+	})
+}

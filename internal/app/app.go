@@ -71,6 +71,8 @@ type App struct {
 	alerts     *alert.Service
 	// delivered is told of deliveries to send, failed of those given up.
 	delivered, failed chan struct{}
+	// failedSync is told when the disk failed to keep pages.
+	failedSync chan struct{}
 	// deleted is told of changes after which channels may be gone.
 	deleted  chan struct{}
 	talk     *conversation.Service
@@ -111,7 +113,7 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 	a := &App{
 		Options: o, parts: lifecycle{logger: o.Logger}, traces: live.NewTraces(),
 		metrics: telemetry.NewRegistry(o.Version), address: o.Settings.Address(), stopping: make(chan struct{}),
-		delivered: make(chan struct{}, 1), failed: make(chan struct{}, 1), deleted: make(chan struct{}, 1),
+		delivered: make(chan struct{}, 1), failed: make(chan struct{}, 1), failedSync: make(chan struct{}, 1), deleted: make(chan struct{}, 1),
 	}
 	a.parts.workers = telemetry.NewWorkers(o.Logger, a.metrics)
 	if o.Listener != nil {
@@ -178,7 +180,9 @@ func (a *App) Stop() error {
 func (a *App) Addr() net.Addr { return a.public.Addr() }
 
 func (a *App) beginStore(ctx context.Context) error {
-	s, err := openStore(ctx, a.Settings, a.Logger, hooks{commit: a.observeCommits(), delivery: func() { poke(a.delivered) }})
+	s, err := openStore(ctx, a.Settings, a.Logger, hooks{
+		commit: a.observeCommits(), delivery: func() { poke(a.delivered) }, failedSync: func() { poke(a.failedSync) },
+	})
 	if err != nil {
 		return err
 	}

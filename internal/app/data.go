@@ -44,10 +44,11 @@ const (
 // canaryName is the stored value that tells a wrong key file.
 const canaryName = "key-canary"
 
-// hooks are what a store tells of its commits; both may be nil.
+// hooks are what a store tells; all may be nil. PostgreSQL syncs for itself.
 type hooks struct {
-	commit   func(steps int, took time.Duration)
-	delivery func()
+	commit     func(steps int, took time.Duration)
+	delivery   func()
+	failedSync func()
 }
 
 // openStore opens the database the settings name and makes the data folder if
@@ -59,7 +60,9 @@ func openStore(ctx context.Context, s config.Settings, logger *slog.Logger, tell
 	if s.Database.Set() {
 		return openPostgres(ctx, s, logger, tell)
 	}
-	return sqlite.Open(ctx, sqlite.Options{Dir: s.Data, Logger: logger, OnCommit: tell.commit, OnDelivery: tell.delivery})
+	return sqlite.Open(ctx, sqlite.Options{
+		Dir: s.Data, Logger: logger, OnCommit: tell.commit, OnDelivery: tell.delivery, OnFailedSync: tell.failedSync,
+	})
 }
 
 // openPostgres takes the data folder, which names the node, before it opens the

@@ -100,6 +100,9 @@ func (a *App) beginPushing() {
 	a.parts.background("disk alert", partGrace, func(ctx context.Context) {
 		a.alerts.WatchDisk(ctx, a.lease.owner().Node, a.Settings.Data)
 	})
+	a.parts.background("sync alert", partGrace, func(ctx context.Context) {
+		a.alerts.WatchSyncs(ctx, a.lease.owner().Node, a.Settings.Data, a.failedSync)
+	})
 }
 
 // beginLinks connects to Mattermost.

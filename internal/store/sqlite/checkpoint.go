@@ -44,11 +44,12 @@ const (
 
 // checkpointer moves pages from the log into the database beside the commits.
 type checkpointer struct {
-	conn   driver.Conn
-	file   *dataFile
-	logger *slog.Logger
-	signal chan struct{}
-	wanted atomic.Bool
+	conn         driver.Conn
+	file         *dataFile
+	logger       *slog.Logger
+	onFailedSync func() // may be nil
+	signal       chan struct{}
+	wanted       atomic.Bool
 	// unsure is set once a sync has failed.
 	unsure atomic.Bool
 	// commits and rows were written since the last look.
@@ -57,12 +58,14 @@ type checkpointer struct {
 	done          chan struct{}
 }
 
-func startCheckpoints(ctx context.Context, path string, logger *slog.Logger) (*checkpointer, error) {
+func startCheckpoints(ctx context.Context, path string, o Options) (*checkpointer, error) {
 	conn, file, err := connectGently(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	c := &checkpointer{conn: conn, file: file, logger: logger, signal: make(chan struct{}, 1), done: make(chan struct{})}
+	c := &checkpointer{
+		conn: conn, file: file, logger: o.Logger, onFailedSync: o.OnFailedSync, signal: make(chan struct{}, 1), done: make(chan struct{}),
+	}
 	run, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	go c.run(run)
@@ -178,9 +181,13 @@ func (c *checkpointer) judge(err error) {
 	case err == nil:
 	case errors.Is(err, errSync), errors.As(err, &failed) && failed.Code() == lib.SQLITE_IOERR_FSYNC:
 		c.file.refused.Store(true)
-		if !c.unsure.Swap(true) {
-			c.logger.Error("the disk failed to keep pages of the database; the log is kept whole and grows until Parley is started again", "error", err)
+		if c.unsure.Swap(true) {
+			return
 		}
+		if c.onFailedSync != nil {
+			c.onFailedSync()
+		}
+		c.logger.Error("the disk failed to keep pages of the database; the log is kept whole and grows until Parley is started again", "error", err)
 	default:
 		c.logger.Warn("checkpoint failed; it is tried again after the next commits", "error", err)
 	}

@@ -229,7 +229,10 @@ func TestLogStaysBounded(t *testing.T) {
 func TestLogIsKeptAfterAFailedSync(t *testing.T) {
 	dir := folder(t.TempDir())
 	var log strings.Builder
-	s, err := sqlite.Open(t.Context(), sqlite.Options{Dir: string(dir), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	heard := 0
+	s, err := sqlite.Open(t.Context(), sqlite.Options{
+		Dir: string(dir), Logger: slog.New(slog.NewTextHandler(&log, nil)), OnFailedSync: func() { heard++ },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,8 +257,8 @@ func TestLogIsKeptAfterAFailedSync(t *testing.T) {
 	if after, err := os.Stat(filepath.Join(string(dir), "parley.db-wal")); err != nil || after.Size() != info.Size() {
 		t.Errorf("an orderly end leaves %v, %v, want the log as it was", after, err)
 	}
-	if n := strings.Count(log.String(), "the disk failed to keep pages"); n != 1 || !strings.Contains(log.String(), "level=ERROR") {
-		t.Errorf("it is said %d times: %s", n, log.String())
+	if n := strings.Count(log.String(), "the disk failed to keep pages"); n != 1 || heard != 1 || !strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("it is said %d times and told %d times: %s", n, heard, log.String())
 	}
 	again := dir.Open(t)
 	defer again.Close()

@@ -45,6 +45,10 @@ type Options struct {
 	// OnDelivery, if set, hears of deliveries that can be sent; see
 	// [sqlstore.Options].
 	OnDelivery func()
+	// OnFailedSync, if set, hears that the disk failed to keep pages of the
+	// database: from then on the log is kept whole, and grows, until the store is
+	// opened again. It is called once at most and must not block.
+	OnFailedSync func()
 }
 
 // Store is a [store.Store] in a folder.
@@ -135,7 +139,7 @@ func open(ctx context.Context, o Options, path string) (_ *Store, err error) {
 		return nil, err
 	}
 	s.Reader = &sqlstore.Reader{DB: pool, Diagnose: diagnose, Prepare: true}
-	if s.checkpoints, err = startCheckpoints(ctx, path, o.Logger); err != nil {
+	if s.checkpoints, err = startCheckpoints(ctx, path, o); err != nil {
 		return nil, err
 	}
 	if s.engine, err = openEngine(ctx, path, s.checkpoints); err != nil {
