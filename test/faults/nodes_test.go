@@ -290,47 +290,52 @@ func TestTwoNodesBeginTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range either(3, 50) {
-		env := quiet("PARLEY_DATABASE=" + pg.Database(t))
-		var data, addresses [2]string
-		for i := range 2 {
-			data[i], addresses[i] = t.TempDir(), freeport.Addr(t)
-			write(t, filepath.Join(data[i], "key"), key)
-			cmd := exec.Command(parley.Path(t), "serve", "--listen", addresses[i], "--data", data[i])
-			cmd.Env = append(os.Environ(), env...)
-			var said bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &said, &said
-			process, err := child.Start(cmd, syscall.SIGKILL)
-			if err != nil {
-				t.Fatal(err)
+	for i := range either(3, 50) {
+		t.Run(fmt.Sprintf("round %d", i+1), func(t *testing.T) { beginTogether(t, key) })
+	}
+}
+
+func beginTogether(t *testing.T, key []byte) {
+	t.Helper()
+	env := quiet("PARLEY_DATABASE=" + pg.Database(t))
+	var data, addresses [2]string
+	for i := range 2 {
+		data[i], addresses[i] = t.TempDir(), freeport.Addr(t)
+		write(t, filepath.Join(data[i], "key"), key)
+		cmd := exec.Command(parley.Path(t), "serve", "--listen", addresses[i], "--data", data[i])
+		cmd.Env = append(os.Environ(), env...)
+		var said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &said, &said
+		process, err := child.Start(cmd, syscall.SIGKILL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := process.Stop(os.Kill, time.Minute); err != nil || t.Failed() {
+				t.Logf("node %d: %v\n%s", i, err, &said)
 			}
-			t.Cleanup(func() {
-				if err := process.Stop(os.Kill, time.Minute); err != nil || t.Failed() {
-					t.Logf("node %d: %v\n%s", i, err, &said)
-				}
-			})
-		}
-		for _, address := range addresses {
-			wait.Succeed(t, aWhile, func() error {
-				if status, body := crowd.Get(t.Context(), "http://"+address+"/readyz"); status != http.StatusOK {
-					return fmt.Errorf("%d %s", status, body)
-				}
-				return nil
-			}, "both nodes")
-		}
-		var apps [2]crowd.App
-		for i := range 2 {
-			wait.Succeed(t, aWhile, func() (err error) {
-				apps[i], err = crowd.Demo(data[i])
-				return err
-			}, "demo.json")
-		}
-		if apps[0].BotID != apps[1].BotID || apps[0].ClientID != apps[1].ClientID {
-			t.Errorf("the nodes have two demos, %s and %s", apps[0].BotID, apps[1].BotID)
-		}
-		for i, app := range apps {
-			s, _ := login(t, app.Client(fmt.Sprintf("of-%d", i), nil))
-			exchange(t, s, 1, "Hi")
-		}
+		})
+	}
+	for _, address := range addresses {
+		wait.Succeed(t, aWhile, func() error {
+			if status, body := crowd.Get(t.Context(), "http://"+address+"/readyz"); status != http.StatusOK {
+				return fmt.Errorf("%d %s", status, body)
+			}
+			return nil
+		}, "both nodes")
+	}
+	var apps [2]crowd.App
+	for i := range 2 {
+		wait.Succeed(t, aWhile, func() (err error) {
+			apps[i], err = crowd.Demo(data[i])
+			return err
+		}, "demo.json")
+	}
+	if apps[0].BotID != apps[1].BotID || apps[0].ClientID != apps[1].ClientID {
+		t.Errorf("the nodes have two demos, %s and %s", apps[0].BotID, apps[1].BotID)
+	}
+	for i, app := range apps {
+		s, _ := login(t, app.Client(fmt.Sprintf("of-%d", i), nil))
+		exchange(t, s, 1, "Hi")
 	}
 }
