@@ -137,7 +137,7 @@ func (s *session) accept(ctx context.Context, f frame) error {
 		// The conversation stands for the user. The id comes first: clients take
 		// the time for it, so what is said at one time by many stands together in
 		// the index, and a commit touches few of its pages.
-		in.DedupeKey = string(f.id) + " " + strconv.FormatInt(int64(s.conv.Key), 36)
+		in.DedupeKey = string(f.id) + "/" + strconv.FormatInt(int64(s.conv.Key), 36)
 	}
 	acked := false
 	in.Committed = func(r channel.Receipt) {

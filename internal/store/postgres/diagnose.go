@@ -45,7 +45,7 @@ func diagnoseCode(code string) sqlstore.Diagnosis {
 	case code == uniqueViolation:
 		// Another node has made the row that this batch did not find; the
 		// next load finds it.
-		return sqlstore.Diagnosis{Again: true}
+		return sqlstore.Diagnosis{Again: true, Taken: true}
 	case code == divisionByZero: // see changeText
 		return sqlstore.Diagnosis{Stale: true}
 	case code == diskFull:

@@ -25,6 +25,8 @@ type engine struct {
 	// BEGIN is still to be sent.
 	used    time.Time
 	toBegin bool
+	// connections counts those that were made.
+	connections int64
 }
 
 var _ sqlstore.Engine = (*engine)(nil)
@@ -56,10 +58,17 @@ func openEngine(ctx context.Context, o Options) (*engine, error) {
 	for _, c := range sqlstore.Changes() {
 		e.changes[c] = changeText(c)
 	}
-	if e.conn, err = pgx.ConnectConfig(ctx, config); err != nil {
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
 		return nil, unavailable(err)
 	}
+	e.connected(conn)
 	return e, nil
+}
+
+func (e *engine) connected(conn *pgx.Conn) {
+	e.conn = conn
+	e.connections++
 }
 
 // Ready implements [sqlstore.Engine]: it connects again, with growing pauses,
@@ -79,7 +88,7 @@ func (e *engine) Ready(ctx context.Context) error {
 		return err
 	}
 	e.logger.Info("the database can be reached again", "after", time.Since(lost))
-	e.conn = conn
+	e.connected(conn)
 	return nil
 }
 
@@ -108,7 +117,7 @@ func (e *engine) again(ctx context.Context, err error) bool {
 	if err != nil {
 		return false
 	}
-	e.conn = conn
+	e.connected(conn)
 	return true
 }
 
@@ -158,12 +167,37 @@ func (e *engine) Commit(ctx context.Context, writes []sqlstore.Write) (stamp int
 		batch.Queue("BEGIN")
 	}
 	for _, write := range writes {
-		batch.Queue(e.changes[write.Change], arrays(write.Columns, write.Rows)...)
+		columns := arrays(write.Columns, write.Rows)
+		if write.Verb == sqlstore.UpdateSame {
+			columns[1] = e.transactions(columns[1].([]int64))
+		}
+		batch.Queue(e.changes[write.Change], columns...)
 	}
-	batch.Queue(stampText).QueryRow(func(row pgx.Row) error { return row.Scan(&stamp) })
+	batch.Queue("SELECT txid_current()").QueryRow(func(row pgx.Row) error { return row.Scan(&stamp) })
 	batch.Queue("COMMIT")
 	err = e.send(ctx, &batch)
-	return stamp, err
+	return e.stamp(stamp), err
+}
+
+// A stamp is the number of a transaction as rows show it in xmin, without the
+// count of its rounds, and the number of the connection. After a fail-over,
+// numbers of transactions that were lost are given out again.
+const xidBits = 32
+
+func (e *engine) stamp(transaction int64) int64 {
+	return e.connections<<xidBits | transaction&(1<<xidBits-1)
+}
+
+// transactions turns stamps into what rows have to show. No row shows 0, which
+// stands for a transaction of an earlier connection.
+func (e *engine) transactions(stamps []int64) []int64 {
+	for i, s := range stamps {
+		stamps[i] = 0
+		if s>>xidBits == e.connections {
+			stamps[i] = s & (1<<xidBits - 1)
+		}
+	}
+	return stamps
 }
 
 func (e *engine) send(ctx context.Context, batch *pgx.Batch) error {

@@ -44,17 +44,6 @@ func lookupText(l *sqlstore.Lookup) string {
 	return "SELECT x.* FROM " + lists(l.Match) + " CROSS JOIN LATERAL (" + l.Select + " WHERE " + match + " OFFSET 0) AS x"
 }
 
-// stampText returns what [stampOf] the rows written by the present transaction
-// is. Rows show their transaction without the count of its rounds.
-var stampText = "SELECT " + stampOf("(txid_current() & 4294967295)")
-
-// stampOf makes a stamp of the transaction that has written a row. It is worth
-// nothing on another connection: after a fail-over, numbers of transactions that
-// were lost are given out again.
-func stampOf(transaction string) string {
-	return "(" + transaction + " | (pg_backend_pid()::bigint << 32))"
-}
-
 func changeText(c *sqlstore.Change) string {
 	var names []string
 	for _, col := range c.Columns {
@@ -65,10 +54,11 @@ func changeText(c *sqlstore.Change) string {
 	case sqlstore.Insert, sqlstore.Keep, sqlstore.Put:
 		return "INSERT INTO " + c.Table + " (" + strings.Join(names, ", ") + ") SELECT * FROM " + lists(c.Columns) + c.OnConflict()
 	case sqlstore.UpdateSame:
-		// Dividing by zero is the way to make a statement fail for what it finds.
+		// A row's xmin is the transaction that has written it. Dividing by zero is
+		// the way to make a statement fail for what it finds.
 		set := pairs(c.Columns, c.Keys, len(c.Columns), "", ", ")
 		return "WITH same AS (UPDATE " + c.Table + " AS t SET " + set + " FROM " + lists(c.Columns) +
-			" WHERE t." + c.Columns[0].Name + " = u.c1 AND " + stampOf("t.xmin::text::bigint") + " = u.c2 RETURNING 1)" +
+			" WHERE t." + c.Columns[0].Name + " = u.c1 AND t.xmin::text::bigint = u.c2 RETURNING 1)" +
 			" SELECT 1 / (count(*) = cardinality($1))::int FROM same"
 	case sqlstore.Update:
 		return "UPDATE " + c.Table + " AS t SET " + pairs(c.Columns, c.Keys, len(c.Columns), "", ", ") + " FROM " + lists(c.Columns) + where

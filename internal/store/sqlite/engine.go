@@ -231,7 +231,7 @@ func diagnose(err error) sqlstore.Diagnosis {
 	if !errors.As(err, &failed) {
 		return sqlstore.Diagnosis{}
 	}
-	return sqlstore.Diagnosis{Unavailable: reasons[failed.Code()&0xff]}
+	return sqlstore.Diagnosis{Unavailable: reasons[failed.Code()&0xff], Taken: failed.Code()&0xff == lib.SQLITE_CONSTRAINT}
 }
 
 func (e *engine) close() error {

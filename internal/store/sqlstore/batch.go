@@ -20,7 +20,7 @@ type batch struct {
 	places        map[placeKey]*chat.Conversation
 	dedupes       map[dedupeKey]*dedupe
 	once          map[onceKey]bool
-	readers       map[readerKey]*reader
+	readers       map[readerKey]reader
 	deliveries    map[chat.DeliveryKey]*delivery
 	rooms         map[roomKey]*room
 	// busy are the legs known to have open deliveries; of those in behind, one
@@ -67,7 +67,7 @@ func newBatch(now time.Time, keys *keyBlock) *batch {
 		places:        make(map[placeKey]*chat.Conversation),
 		dedupes:       make(map[dedupeKey]*dedupe),
 		once:          make(map[onceKey]bool),
-		readers:       make(map[readerKey]*reader),
+		readers:       make(map[readerKey]reader),
 		deliveries:    make(map[chat.DeliveryKey]*delivery),
 		rooms:         make(map[roomKey]*room),
 		claimed:       make(map[int64]int64),

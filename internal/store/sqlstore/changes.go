@@ -33,10 +33,10 @@ func (b *batch) changes() []Write {
 }
 
 var writeOrder = []*Change{
-	updateConversation, updateRecalled, updateEpisode, updateTurn, updateEntry, updateDedupe, updateIdentity, updateReader, deleteRaw,
+	updateConversation, updateRecalled, updateEpisode, updateTurn, updateEntry, updateDedupe, updateIdentity, deleteRaw,
 	updateDelivery, promoteDelivery, updatePart,
 	insertChannel, insertContact, insertIdentity, insertConversation, insertLeg, insertEpisode, insertEntry, insertRaw,
-	insertTurn, insertDedupe, insertDelivery, insertPart, keepReference, putRoom, insertOnce, insertReader,
+	insertTurn, insertDedupe, insertDelivery, insertPart, keepReference, putRoom, insertOnce, putReader,
 }
 
 func (b *batch) changed(v *conversation) {
@@ -95,13 +95,7 @@ func (b *batch) changedDedupes() {
 func (b *batch) changedReaders() {
 	for _, key := range slices.SortedFunc(maps.Keys(b.readers), orderReader) {
 		r := b.readers[key]
-		row := []any{int64(r.conversation), r.name, r.seq, r.confirmedAt, r.expiresAt}
-		switch {
-		case r.made:
-			b.add(insertReader, row)
-		case r.confirmedAt != 0:
-			b.add(updateReader, row)
-		}
+		b.add(putReader, []any{int64(key.conversation), key.reader, r.seq, r.confirmedAt, r.expiresAt})
 	}
 }
 

@@ -192,9 +192,11 @@ func (w *Writer) committed(steps int, took time.Duration) {
 	}
 }
 
-// waryBatches is for how many batches keys are looked up after one of them was
-// no new one.
-const waryBatches = 64
+// After a wrong guess, so many batches are carried out without.
+const (
+	waryOfKeys = 64
+	waryOfRows = 16
+)
 
 // guess is what a batch takes for granted to spare reading it. Writing fails
 // where it is wrong, whoever has made it so; then the batch is carried out once
@@ -210,10 +212,13 @@ type guess struct {
 
 // try carries out one batch.
 func (w *Writer) try(batch []*request) error {
-	wrong, err := w.attempt(batch, guess{newKeys: w.wary == 0, sameRows: true})
-	w.wary = max(w.wary-1, 0)
+	wrong, err := w.attempt(batch, guess{newKeys: w.waryOfKeys == 0, sameRows: w.waryOfRows == 0})
+	w.waryOfKeys, w.waryOfRows = max(w.waryOfKeys-1, 0), max(w.waryOfRows-1, 0)
 	if wrong.newKeys {
-		w.wary = waryBatches
+		w.waryOfKeys = waryOfKeys
+	}
+	if wrong.sameRows {
+		w.waryOfRows = waryOfRows
 	}
 	if wrong != (guess{}) {
 		_, err = w.attempt(batch, guess{})
@@ -236,9 +241,9 @@ func (w *Writer) attempt(batch []*request, g guess) (wrong guess, err error) {
 	load, exclusive := p.conversations, w.engine.Exclusive()
 	switch {
 	case exclusive:
-		load = w.known.recall(b, load, nil)
-	case g.sameRows && len(p.accepting) > 0:
-		load = w.known.recall(b, load, p.accepting)
+		load = w.known.recall(b, load)
+	case g.sameRows:
+		load = w.known.recallAll(b, &p)
 	}
 	committed := false
 	defer func() {
@@ -257,7 +262,7 @@ func (w *Writer) attempt(batch []*request, g guess) (wrong guess, err error) {
 		writes = b.changes()
 		return nil
 	})
-	if err == nil && !exclusive && b.unproven() {
+	if err == nil && !exclusive && b.unproven(&p) {
 		wrong.sameRows, err = true, errUnproven
 	}
 	if err != nil {
@@ -267,7 +272,7 @@ func (w *Writer) attempt(batch []*request, g guess) (wrong guess, err error) {
 	stamp, err := w.engine.Commit(w.ctx, writes)
 	if err != nil {
 		d := w.engine.Diagnose(err)
-		wrong.newKeys = g.newKeys && len(b.rows[insertDedupe]) > 0 && d.Unavailable == "" && !d.Stale
+		wrong.newKeys = g.newKeys && len(b.rows[insertDedupe]) > 0 && d.Taken
 		wrong.sameRows = d.Stale
 		return wrong, fmt.Errorf("commit: %w", err)
 	}
@@ -284,9 +289,9 @@ func (w *Writer) attempt(batch []*request, g guess) (wrong guess, err error) {
 var errUnproven = errors.New("decided by what may be old")
 
 // unproven reports whether that is so.
-func (b *batch) unproven() bool {
-	for _, v := range b.conversations {
-		if v.recalled && !v.dirty {
+func (b *batch) unproven(p *pending) bool {
+	for key := range p.accepting {
+		if v := b.conversations[key]; v != nil && v.recalled && !v.dirty {
 			return true
 		}
 	}

@@ -64,8 +64,8 @@ const (
 	Delete
 	// Keep inserts rows whose key is not there and leaves those that are.
 	Keep
-	// Put inserts rows or replaces those with the same key. No two rows of a
-	// write have one key.
+	// Put inserts rows or replaces those with the same key, where Only allows it.
+	// No two rows of a write have one key.
 	Put
 	// UpdateSame updates rows that nobody has written since: the second of their
 	// two keys is the stamp of the commit that wrote them last, see
@@ -80,6 +80,8 @@ type Change struct {
 	Table   string
 	Columns []Column
 	Keys    int
+	// Only is the condition under which Put replaces a row, or empty.
+	Only string
 }
 
 // OnConflict renders what an insertion does about rows that are there.
@@ -97,7 +99,11 @@ func (c *Change) OnConflict() string {
 	case Keep:
 		return on + "NOTHING"
 	case Put:
-		return on + "UPDATE SET " + strings.Join(sets, ", ")
+		on += "UPDATE SET " + strings.Join(sets, ", ")
+		if c.Only != "" {
+			on += " WHERE " + c.Only
+		}
+		return on
 	default:
 		return ""
 	}
@@ -154,6 +160,8 @@ type Diagnosis struct {
 	// Again is set when the same batch may succeed at once: another node was
 	// in the way.
 	Again bool
+	// Taken is set when a row was to be inserted whose key was there.
+	Taken bool
 	// Stale is set when rows of an [UpdateSame] have been written meanwhile.
 	Stale bool
 	// Unavailable, if not empty, says to the outside why no step can be

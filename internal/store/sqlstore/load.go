@@ -15,8 +15,10 @@ import (
 // pending collects the distinct keys that a batch has to load.
 type pending struct {
 	conversations map[chat.ConversationKey]bool
-	// accepting are those of the conversations that get an entry.
-	accepting  map[chat.ConversationKey]bool
+	// accepting are those of the conversations that an Accept writes.
+	accepting map[chat.ConversationKey]bool
+	// locking is set when steps need rows that others may be about to change.
+	locking    bool
 	dedupes    map[readerKey]bool
 	targets    map[targetKey]bool
 	deletions  map[targetKey]bool
@@ -24,7 +26,6 @@ type pending struct {
 	identities map[identityKey]bool
 	places     map[placeKey]bool
 	once       map[onceKey]bool
-	readers    map[readerKey]bool
 	deliveries map[chat.DeliveryKey]bool
 	ending     map[chat.DeliveryKey]bool
 	rendered   map[chat.DeliveryKey]bool
@@ -61,6 +62,11 @@ func (p *pending) drafts(key chat.ConversationKey, drafts []chat.Draft) {
 }
 
 func (p *pending) step(step any) {
+	switch step.(type) {
+	case store.Accept, store.ConfirmRead, store.OpenPlace, store.UseOnce:
+	default:
+		p.locking = true
+	}
 	switch s := step.(type) {
 	case store.OpenPlace:
 		mark(&p.channels, s.Channel)
@@ -99,7 +105,6 @@ func (p *pending) step(step any) {
 		mark(&p.once, onceKey{s.Kind, s.Key})
 	case store.ConfirmRead:
 		mark(&p.conversations, s.Conversation)
-		mark(&p.readers, readerKey{s.Conversation, s.Reader})
 	}
 }
 
@@ -132,7 +137,8 @@ func orderTarget(a, b targetKey) int {
 
 // loads lists the lookups for a batch; load are the conversations that are not
 // known yet. Conversations come first: their locks make everything read after
-// them current.
+// them current. Who decides by remembered ones has no locks, and reads nothing
+// that others may be about to change but keys.
 func (b *batch) loads(p *pending, load map[chat.ConversationKey]bool) []Load {
 	conversations := keysOf(load, cmp.Compare[chat.ConversationKey], byKey)
 	var loads []Load
@@ -164,7 +170,6 @@ func (b *batch) loads(p *pending, load map[chat.ConversationKey]bool) []Load {
 	add(lookupOnce, keysOf(p.once, func(x, y onceKey) int {
 		return cmp.Or(strings.Compare(x.kind, y.kind), strings.Compare(x.key, y.key))
 	}, func(k onceKey) []any { return []any{k.kind, k.key} }), b.loadOnce, nil)
-	add(lookupReader, keysOf(p.readers, orderReader, byReader), b.loadReader, nil)
 	add(lookupDelivery, keysOf(p.deliveries, cmp.Compare[chat.DeliveryKey], byKey), b.loadDelivery, nil)
 	add(lookupNext, keysOf(p.ending, cmp.Compare[chat.DeliveryKey], byKey), b.loadNext, nil)
 	add(lookupParts, keysOf(p.rendered, cmp.Compare[chat.DeliveryKey], byKey), b.loadParts, nil)
@@ -294,13 +299,4 @@ func (b *batch) loadOnce(r Row) error {
 	err := r.Scan(&k.kind, &k.key)
 	b.once[k] = true
 	return err
-}
-
-func (b *batch) loadReader(r Row) error {
-	d := &reader{}
-	if err := r.Scan((*int64)(&d.conversation), &d.name, &d.seq, &d.expiresAt); err != nil {
-		return err
-	}
-	b.readers[readerKey{d.conversation, d.name}] = d
-	return nil
 }

@@ -14,22 +14,18 @@ func (b *batch) useOnce(s store.UseOnce) (any, error) {
 	return store.UsedOnce{First: true}, nil
 }
 
-// confirmRead only moves forward, and never past the log's end: that would
-// hide entries that are still to come.
+// confirmRead never moves past the log's end: that would hide entries that are
+// still to come. A conversation that is remembered and not what it was any more
+// only has a later end.
 func (b *batch) confirmRead(s store.ConfirmRead) (any, error) {
 	v, err := b.conversation(s.Conversation)
 	if err != nil {
 		return nil, err
 	}
 	key := readerKey{s.Conversation, s.Reader}
-	seq := min(s.Seq, v.seq)
-	row := b.readers[key]
-	if row == nil {
-		row = &reader{conversation: s.Conversation, name: s.Reader, made: true}
+	row := reader{seq: min(s.Seq, v.seq), confirmedAt: max(millis(s.Now), 1), expiresAt: millis(s.ExpiresAt)}
+	if row.seq > b.readers[key].seq {
 		b.readers[key] = row
-	} else if seq <= row.seq {
-		return store.ConfirmedRead{}, nil
 	}
-	row.seq, row.confirmedAt, row.expiresAt = seq, max(millis(s.Now), 1), max(row.expiresAt, millis(s.ExpiresAt))
 	return store.ConfirmedRead{}, nil
 }

@@ -25,18 +25,15 @@ const generation = 2048
 func (m *memory) forget() { m.young, m.old = nil, nil }
 
 // recall moves what is known of the conversations into the batch and returns
-// those that have to be loaded. With only, others than those are loaded.
-func (m *memory) recall(b *batch, wanted map[chat.ConversationKey]bool, only map[chat.ConversationKey]bool) map[chat.ConversationKey]bool {
+// those that have to be loaded.
+func (m *memory) recall(b *batch, wanted map[chat.ConversationKey]bool) map[chat.ConversationKey]bool {
 	if m.young == nil {
 		return wanted
 	}
 	var unknown map[chat.ConversationKey]bool
 	for key := range wanted {
-		v := m.young[key]
+		v := m.known(key)
 		if v == nil {
-			v = m.old[key]
-		}
-		if v == nil || only != nil && !only[key] {
 			mark(&unknown, key)
 			continue
 		}
@@ -46,10 +43,37 @@ func (m *memory) recall(b *batch, wanted map[chat.ConversationKey]bool, only map
 	return unknown
 }
 
+// recallAll does so if it knows all of them, where others write too: rows that
+// are loaded are locked at once, and others when they are written, and with both
+// in a batch two writers could wait for each other.
+func (m *memory) recallAll(b *batch, p *pending) map[chat.ConversationKey]bool {
+	if p.locking {
+		return p.conversations
+	}
+	for key := range p.conversations {
+		if m.known(key) == nil {
+			return p.conversations
+		}
+	}
+	return m.recall(b, p.conversations)
+}
+
+func (m *memory) known(key chat.ConversationKey) *conversation {
+	if v := m.young[key]; v != nil {
+		return v
+	}
+	return m.old[key]
+}
+
 // keep takes over the conversations of a batch that was committed under a stamp.
 func (m *memory) keep(b *batch, exclusive bool, stamp int64) {
 	for key, v := range b.conversations {
-		if !exclusive && (!v.dirty || v.openTurns > 0 || v.pushLegs > 0 || stamp == 0) {
+		switch {
+		case exclusive:
+		case v.recalled && !v.dirty:
+			v.settle()
+			continue
+		case !v.dirty || v.openTurns > 0 || v.pushLegs > 0 || stamp == 0:
 			m.drop(key)
 			continue
 		}

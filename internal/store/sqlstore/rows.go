@@ -221,10 +221,4 @@ type identity struct {
 	dirty      bool
 }
 
-type reader struct {
-	conversation   chat.ConversationKey
-	name           string
-	seq, expiresAt int64
-	confirmedAt    int64
-	made           bool
-}
+type reader struct{ seq, confirmedAt, expiresAt int64 }

@@ -56,8 +56,9 @@ var (
 	keepReference   = &Change{Verb: Keep, Table: "reference", Keys: 2, Columns: columns("channel external_id:text conversation seq leg part erase answer:text")}
 	putRoom         = &Change{Verb: Put, Table: "room", Keys: 2, Columns: columns("channel room:text status position:text changed_at")}
 	insertOnce      = &Change{Verb: Insert, Table: "single_use", Columns: columns("kind:text key:text expires_at")}
-	insertReader    = &Change{Verb: Insert, Table: "reader", Columns: columns("conversation reader:text seq confirmed_at expires_at")}
-	updateReader    = &Change{Verb: Update, Table: "reader", Keys: 2, Columns: insertReader.Columns}
+	// putReader only moves forward, whatever was read or locked before.
+	putReader = &Change{Verb: Put, Table: "reader", Keys: 2, Columns: columns("conversation reader:text seq confirmed_at expires_at"),
+		Only: "excluded.seq > reader.seq"}
 )
 
 // Changes lists every change, for engines that prepare them.
@@ -66,7 +67,7 @@ func Changes() []*Change {
 		insertChannel, insertContact, insertIdentity, updateIdentity, insertConversation, updateConversation, updateRecalled, insertLeg,
 		insertEpisode, updateEpisode, insertEntry, updateEntry, insertRaw, deleteRaw, insertDedupe, updateDedupe,
 		insertTurn, updateTurn, insertDelivery, updateDelivery, promoteDelivery, insertPart, updatePart, keepReference, putRoom,
-		insertOnce, insertReader, updateReader,
+		insertOnce, putReader,
 	}
 }
 
@@ -121,10 +122,6 @@ var (
 		Name: "single use", Match: columns("s.kind:text s.key:text"),
 		Select: `SELECT s.kind, s.key FROM single_use s`,
 	}
-	lookupReader = &Lookup{
-		Name: "reader", Match: columns("r.conversation r.reader:text"),
-		Select: `SELECT r.conversation, r.reader, r.seq, r.expires_at FROM reader r`,
-	}
 )
 
 // The lookups of steps on deliveries.
@@ -165,7 +162,7 @@ var (
 func Lookups() []*Lookup {
 	return []*Lookup{
 		lookupConversation, lookupEpisode, lookupTurns, lookupPushLegs, lookupDedupe, lookupEntry, lookupEdits,
-		lookupChannel, lookupIdentity, lookupPlace, lookupOnce, lookupReader,
+		lookupChannel, lookupIdentity, lookupPlace, lookupOnce,
 		lookupDelivery, lookupNext, lookupParts, lookupPart, lookupBusy,
 	}
 }

@@ -65,8 +65,8 @@ type Writer struct {
 	queue chan *request
 	keys  keyBlock
 	known memory
-	// wary counts the batches to come whose keys are looked up first; see try.
-	wary int
+	// These count the batches to come that are not guessed at; see try.
+	waryOfKeys, waryOfRows int
 
 	// stop ends the waiting for a lost database; closing refuses new steps.
 	ctx     context.Context

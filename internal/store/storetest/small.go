@@ -53,8 +53,10 @@ func testConfirmations(t *testing.T, db DB) {
 	for i := range 9 {
 		k.append(c, answer(fmt.Sprint(i)))
 	}
+	stores := k.stores(db)
 	confirm := func(reader string, seq int64) {
-		do(k, store.ConfirmRead{Conversation: c.Key, Reader: reader, Seq: seq, ExpiresAt: k.now.Add(life), Now: k.now})
+		by := &kit{TB: t, Store: stores[seq%int64(len(stores))]} // what one has read, the other need not know
+		do(by, store.ConfirmRead{Conversation: c.Key, Reader: reader, Seq: seq, ExpiresAt: k.now.Add(life), Now: k.now})
 	}
 	check := func(reader string, want int64, wantFound bool) {
 		t.Helper()
@@ -72,6 +74,10 @@ func testConfirmations(t *testing.T, db DB) {
 	check("new token", 7, true)
 	confirm("a", 1000)
 	check("a", 9, true) // no further than what there is
+	do(k, k.instant(c, "and?", chat.Episode{}, says("yes")))
+	confirm("a", 10)
+	confirm("a", 7)
+	check("a", 10, true)
 	refused(k, fault.NotFound, store.ConfirmRead{Conversation: c.Key + 999, Reader: "a", Seq: 1, Now: k.now})
 	k.tick(2 * life)
 	do(k, store.Sweep{Now: k.now, Limit: 100})
