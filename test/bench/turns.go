@@ -96,6 +96,8 @@ func (b *bench) turns() error {
 		}
 		for range rounds {
 			for _, t := range targets {
+				// What others have left to write is not this one's.
+				syscall.Sync()
 				s, err := saturate(conns[t.name], t.bot, runTime, 0)
 				if err != nil {
 					return fmt.Errorf("%s, %d connections: %w", t.name, n, err)
