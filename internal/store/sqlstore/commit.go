@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"parley/internal/chat"
 	"parley/internal/fault"
 	"parley/internal/store"
 )
@@ -238,13 +239,7 @@ func (w *Writer) attempt(batch []*request, g guess) (wrong guess, err error) {
 	if g.newKeys {
 		p.dedupes = nil
 	}
-	load, exclusive := p.conversations, w.engine.Exclusive()
-	switch {
-	case exclusive:
-		load = w.known.recall(b, load)
-	case g.sameRows:
-		load = w.known.recallAll(b, &p)
-	}
+	load := w.recall(b, &p, g)
 	committed := false
 	defer func() {
 		if !committed {
@@ -262,7 +257,7 @@ func (w *Writer) attempt(batch []*request, g guess) (wrong guess, err error) {
 		writes = b.changes()
 		return nil
 	})
-	if err == nil && !exclusive && b.unproven(&p) {
+	if err == nil && !w.engine.Exclusive() && b.unproven(&p) {
 		wrong.sameRows, err = true, errUnproven
 	}
 	if err != nil {
@@ -280,8 +275,21 @@ func (w *Writer) attempt(batch []*request, g guess) (wrong guess, err error) {
 	if b.due || len(b.rows[promoteDelivery]) > 0 {
 		w.deliver()
 	}
-	w.known.keep(b, exclusive, stamp)
+	w.known.keep(b, w.engine.Exclusive(), stamp)
 	return guess{}, nil
+}
+
+// recall moves remembered conversations into the batch and returns those that
+// have to be loaded.
+func (w *Writer) recall(b *batch, p *pending, g guess) map[chat.ConversationKey]bool {
+	switch {
+	case w.engine.Exclusive():
+		return w.known.recall(b, p.conversations)
+	case g.sameRows:
+		return w.known.recallAll(b, p)
+	default:
+		return p.conversations
+	}
 }
 
 // errUnproven means that steps were decided by remembered rows and write
