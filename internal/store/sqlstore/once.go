@@ -24,7 +24,7 @@ func (b *batch) confirmRead(s store.ConfirmRead) (any, error) {
 	}
 	key := readerKey{s.Conversation, s.Reader}
 	row := reader{seq: min(s.Seq, v.seq), confirmedAt: max(millis(s.Now), 1), expiresAt: millis(s.ExpiresAt)}
-	if row.seq > b.readers[key].seq {
+	if have, there := b.readers[key]; !there || row.seq > have.seq {
 		b.readers[key] = row
 	}
 	return store.ConfirmedRead{}, nil

@@ -66,6 +66,8 @@ func testConfirmations(t *testing.T, db DB) {
 		}
 	}
 	check("a", 0, false)
+	confirm("nothing yet", 0)
+	check("nothing yet", 0, true)
 	confirm("a", 5)
 	confirm("a", 3)
 	check("a", 5, true)
