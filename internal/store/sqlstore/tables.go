@@ -1,6 +1,9 @@
 package sqlstore
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // columns reads "name name:text name:bytes": integers by default.
 func columns(list string) []Column {
@@ -31,10 +34,9 @@ var (
 	updateConversation = &Change{Verb: Update, Table: "conversation", Keys: 1, Columns: columns(
 		"key seq visible_seq episode open_turns last_mark:text last_at")}
 	// updateRecalled writes a conversation that was not loaded in its transaction.
-	updateRecalled = &Change{Verb: UpdateSame, Table: "conversation", Keys: 2, Columns: columns(
-		"key stamp seq visible_seq episode open_turns last_mark:text last_at")}
-	insertLeg     = &Change{Verb: Insert, Table: "leg", Columns: columns("key conversation episode kind mode channel place:text thread:text created_at")}
-	insertEpisode = &Change{Verb: Insert, Table: "episode", Columns: columns(
+	updateRecalled = &Change{Verb: UpdateSame, Table: "conversation", Keys: 2, Columns: slices.Concat(columns("key stamp"), updateConversation.Columns[1:])}
+	insertLeg      = &Change{Verb: Insert, Table: "leg", Columns: columns("key conversation episode kind mode channel place:text thread:text created_at")}
+	insertEpisode  = &Change{Verb: Insert, Table: "episode", Columns: columns(
 		"key id:text conversation control epoch assistant:text version collect state:bytes revision queue:text queued_at skills:text tags:text agent:text outcome:text opened_at last_at closed_at")}
 	updateEpisode = &Change{Verb: Update, Table: "episode", Keys: 1, Columns: columns(
 		"key control epoch state:bytes revision queue:text queued_at agent:text outcome:text last_at closed_at")}

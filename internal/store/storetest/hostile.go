@@ -121,10 +121,7 @@ func testLarge(t *testing.T, db DB) {
 func testPoison(t *testing.T, db DB) {
 	k := open(t, db)
 	db.Poison(t, "poison")
-	var all []chat.Conversation
-	for i := range 20 {
-		all = append(all, k.conversation(fmt.Sprint("p", i)))
-	}
+	all := k.conversations(20)
 	for round := range 3 {
 		errs := make([]error, len(all))
 		_ = together(len(all), func(i int) error {

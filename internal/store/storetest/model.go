@@ -271,10 +271,7 @@ func testTwoWriters(t *testing.T, db DB) {
 	k := open(t, db)
 	stores := k.stores(db)
 	const conversations, rounds = 12, 25
-	var all []chat.Conversation
-	for i := range conversations {
-		all = append(all, k.conversation(fmt.Sprint("p", i)))
-	}
+	all := k.conversations(conversations)
 	var work sync.WaitGroup
 	for w := range 4 {
 		for n := range conversations {

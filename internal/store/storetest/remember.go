@@ -68,11 +68,8 @@ func answerWithState(k *kit, c chat.Conversation, ep chat.Episode) {
 func testTwoFold(t *testing.T, db DB) {
 	k := open(t, db)
 	stores := k.stores(db)
-	const conversations, rounds = 6, 40
-	var all []chat.Conversation
-	for i := range conversations {
-		all = append(all, k.conversation(fmt.Sprint("p", i)))
-	}
+	const rounds = 40
+	all := k.conversations(6)
 	var work sync.WaitGroup
 	for w := range 4 {
 		for _, c := range all {

@@ -203,6 +203,16 @@ func (k *kit) conversation(place string) chat.Conversation {
 	return do(k, k.place(place)).Conversation
 }
 
+// conversations opens so many, at the places "p0", "p1" and so on.
+func (k *kit) conversations(n int) []chat.Conversation {
+	k.Helper()
+	all := make([]chat.Conversation, n)
+	for i := range all {
+		all[i] = k.conversation(fmt.Sprint("p", i))
+	}
+	return all
+}
+
 // inbound is a contact's message that owes a turn.
 func (k *kit) inbound(c chat.Conversation, text string) store.Accept {
 	return store.Accept{
