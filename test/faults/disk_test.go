@@ -171,10 +171,7 @@ func refusedOrRoomy(t *testing.T, server *program.Server) {
 		server.Kill()
 		return
 	}
-	said := server.Logs()[before:]
-	if code := server.ExitCode(); code <= 0 || !strings.Contains(said, server.Data) || strings.Contains(said, "goroutine ") {
-		t.Errorf("it ended with code %d and said\n%s", code, said)
-	}
+	isRefusal(t, server.ExitCode(), server.Logs()[before:], server.Data)
 }
 
 // fillRest leaves nothing.

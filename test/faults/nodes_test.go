@@ -1,12 +1,10 @@
 package faults
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -16,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"parley/internal/channel/rtm/rtmtest"
-	"parley/internal/testkit/child"
 	"parley/internal/testkit/crowd"
 	"parley/internal/testkit/freeport"
 	"parley/internal/testkit/program"
@@ -302,17 +299,10 @@ func beginTogether(t *testing.T, key []byte) {
 	for i := range 2 {
 		data[i], addresses[i] = t.TempDir(), freeport.Addr(t)
 		write(t, filepath.Join(data[i], "key"), key)
-		cmd := exec.Command(parley.Path(t), "serve", "--listen", addresses[i], "--data", data[i])
-		cmd.Env = append(os.Environ(), env...)
-		var said bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &said, &said
-		process, err := child.Start(cmd, syscall.SIGKILL)
-		if err != nil {
-			t.Fatal(err)
-		}
+		process, said := bare(t, env, addresses[i], data[i])
 		t.Cleanup(func() {
 			if err := process.Stop(os.Kill, time.Minute); err != nil || t.Failed() {
-				t.Logf("node %d: %v\n%s", i, err, &said)
+				t.Logf("node %d: %v\n%s", i, err, said)
 			}
 		})
 	}

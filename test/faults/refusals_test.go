@@ -23,9 +23,17 @@ func refused(t *testing.T, env []string, data string, words ...string) {
 	t.Helper()
 	began := time.Now()
 	got := parley.Run(t, env, "serve", "--listen", freeport.Addr(t), "--data", data)
-	said := got.Stdout + got.Stderr
-	if got.Code <= 0 {
-		t.Errorf("the exit code is %d, want a failure; it said %s", got.Code, said)
+	isRefusal(t, got.Code, got.Stdout+got.Stderr, words...)
+	if took := time.Since(began); took > prompt(20*time.Second) {
+		t.Errorf("the refusal took %v", took)
+	}
+}
+
+// isRefusal judges how a program ended and what it said.
+func isRefusal(t *testing.T, code int, said string, words ...string) {
+	t.Helper()
+	if code <= 0 {
+		t.Errorf("the exit code is %d, want a failure; it said %s", code, said)
 	}
 	for _, word := range words {
 		if !strings.Contains(said, word) {
@@ -36,9 +44,6 @@ func refused(t *testing.T, env []string, data string, words ...string) {
 		if strings.Contains(said, noise) {
 			t.Errorf("the refusal shows %q:\n%s", noise, said)
 		}
-	}
-	if took := time.Since(began); took > prompt(20*time.Second) {
-		t.Errorf("the refusal took %v", took)
 	}
 }
 

@@ -50,7 +50,24 @@ func TestKilledDuringFirstStart(t *testing.T) {
 // killAfter starts a server and kills it a moment later.
 func killAfter(t *testing.T, env []string, data string, moment time.Duration) {
 	t.Helper()
-	cmd := exec.Command(parley.Path(t), "serve", "--listen", freeport.Addr(t), "--data", data)
+	process, said := bare(t, env, freeport.Addr(t), data)
+	timer := time.NewTimer(moment)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-process.Done():
+		t.Errorf("the server ended by itself: %v\n%s", process.Err(), said)
+	}
+	if err := process.Stop(os.Kill, aWhile); err != nil {
+		t.Error(err)
+	}
+}
+
+// bare starts a server without waiting for it. What it says may be read once it
+// has ended.
+func bare(t *testing.T, env []string, listen, data string) (*child.Process, *bytes.Buffer) {
+	t.Helper()
+	cmd := exec.Command(parley.Path(t), "serve", "--listen", listen, "--data", data)
 	cmd.Env = append(os.Environ(), env...)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -58,16 +75,7 @@ func killAfter(t *testing.T, env []string, data string, moment time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	timer := time.NewTimer(moment)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-process.Done():
-		t.Errorf("the server ended by itself: %v\n%s", process.Err(), &said)
-	}
-	if err := process.Stop(os.Kill, aWhile); err != nil {
-		t.Error(err)
-	}
+	return process, &said
 }
 
 // TestKilledDuringApply kills the server while it takes a new catalog: all of it
